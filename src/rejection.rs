@@ -7,8 +7,8 @@ use crate::response::json;
 
 /// Why a request was refused.
 ///
-/// Every response that the layer itself makes carries its `Rejection` in the extensions, so that an outer layer can count
-/// refusals or map them to a status of its own:
+/// Every response that the layer itself makes carries its `Rejection` in the extensions, so that an
+/// outer layer can count refusals or map them to a status of its own:
 ///
 /// ```
 /// use http::{Response, StatusCode};
@@ -25,7 +25,8 @@ use crate::response::json;
 /// # assert_eq!(response.status(), StatusCode::OK);
 /// ```
 ///
-/// Its text is what Tencent Cloud Chat is told in `ErrorInfo`: the rule that was broken, and nothing of the request.
+/// Its text is what Tencent Cloud Chat is told in `ErrorInfo`: the rule that was broken, and nothing
+/// of the request.
 #[derive(Clone)]
 pub struct Rejection {
     reason: &'static Reason,
@@ -72,7 +73,6 @@ impl Rejection {
         response
     }
 
-    #[doc(hidden)]
     pub(crate) const fn new(reason: &'static Reason) -> Self {
         Self { reason }
     }
@@ -92,14 +92,14 @@ impl fmt::Display for Rejection {
 
 impl Error for Rejection {}
 
-/// One way to break a rule, with the envelope that says so: both are constants, so that refusing costs next to nothing.
+/// One way to break a rule, with the envelope that says so.
 pub(crate) struct Reason {
     pub(crate) kind: RejectionKind,
     pub(crate) error_info: &'static str,
     pub(crate) envelope: &'static str,
 }
 
-/// The [`Rejection`] of a kind, with a text that is put together at compile time.
+/// A [`Rejection`] with a text that is put together at compile time, so that refusing costs little.
 macro_rules! rejection {
     ($kind:ident, $($text:literal),+) => {
         $crate::rejection::Rejection::new(&$crate::rejection::Reason {
@@ -120,7 +120,12 @@ mod tests {
 
     #[test]
     fn the_constant_envelope_is_the_one_that_callback_response_makes() {
-        let rejection = rejection!(MissingParameter, "the ", "SdkAppid", " parameter is missing");
+        let rejection = rejection!(
+            MissingParameter,
+            "the ",
+            "SdkAppid",
+            " parameter is missing"
+        );
         assert_eq!(rejection.to_string(), "the SdkAppid parameter is missing");
 
         let expected: Response<Bytes> = CallbackResponse::fail(rejection.to_string()).into();

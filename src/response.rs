@@ -6,16 +6,15 @@ use serde::{Deserialize, Serialize};
 
 /// The envelope that Tencent Cloud Chat expects as the answer to every webhook.
 ///
-/// It converts into an [`http::Response`] with status 200 and `content-type: application/json`; with the `axum` feature a
-/// handler can return it as it is. Chat does not act on the answer to `Sns.CallbackFriendAdd`: a failure undoes nothing and
-/// causes no retry, it only shows in the console's webhook statistics.
+/// It converts into an [`http::Response`] with status 200 and `content-type: application/json`;
+/// with the `axum` feature a handler can return it as it is. Chat does not act on the answer to
+/// `Sns.CallbackFriendAdd`: a failure undoes nothing and causes no retry.
 ///
 /// ```
 /// use http::Response;
 /// use tower_tencent_chat::CallbackResponse;
 ///
-/// let response: Response<String> = Response::<bytes::Bytes>::from(CallbackResponse::ok())
-///     .map(|body| String::from_utf8_lossy(&body).into_owned());
+/// let response: Response<bytes::Bytes> = CallbackResponse::ok().into();
 /// assert_eq!(response.body(), r#"{"ActionStatus":"OK","ErrorCode":0,"ErrorInfo":""}"#);
 /// ```
 ///
@@ -39,13 +38,21 @@ impl CallbackResponse {
     /// The callback was processed: `ActionStatus` `OK`, `ErrorCode` 0.
     #[must_use]
     pub fn ok() -> Self {
-        Self { action_status: ActionStatus::Ok, error_code: 0, error_info: Cow::Borrowed("") }
+        Self {
+            action_status: ActionStatus::Ok,
+            error_code: 0,
+            error_info: Cow::Borrowed(""),
+        }
     }
 
     /// The callback was not processed, and why: `ActionStatus` `FAIL`, `ErrorCode` 1.
     #[must_use]
     pub fn fail(error_info: impl Into<Cow<'static, str>>) -> Self {
-        Self { action_status: ActionStatus::Fail, error_code: 1, error_info: error_info.into() }
+        Self {
+            action_status: ActionStatus::Fail,
+            error_code: 1,
+            error_info: error_info.into(),
+        }
     }
 
     /// Whether this says that the callback was processed.
@@ -80,7 +87,10 @@ mod tests {
     #[test]
     fn envelopes_are_the_documented_bytes() {
         for (response, expected) in [
-            (CallbackResponse::ok(), r#"{"ActionStatus":"OK","ErrorCode":0,"ErrorInfo":""}"#),
+            (
+                CallbackResponse::ok(),
+                r#"{"ActionStatus":"OK","ErrorCode":0,"ErrorInfo":""}"#,
+            ),
             (
                 CallbackResponse::fail("no \"database\""),
                 r#"{"ActionStatus":"FAIL","ErrorCode":1,"ErrorInfo":"no \"database\""}"#,
@@ -90,7 +100,10 @@ mod tests {
             assert_eq!(http.status(), StatusCode::OK);
             assert_eq!(http.headers()[CONTENT_TYPE], "application/json");
             assert_eq!(http.body(), expected);
-            assert_eq!(serde_json::from_str::<CallbackResponse>(expected).unwrap(), response);
+            assert_eq!(
+                serde_json::from_str::<CallbackResponse>(expected).unwrap(),
+                response
+            );
         }
     }
 
@@ -102,7 +115,10 @@ mod tests {
             r#"{"ActionStatus":"OK","ErrorCode":0}"#,
             r#"{"ActionStatus":"Ok","ErrorCode":0,"ErrorInfo":""}"#,
         ] {
-            assert!(serde_json::from_str::<CallbackResponse>(incomplete).is_err(), "{incomplete}");
+            assert!(
+                serde_json::from_str::<CallbackResponse>(incomplete).is_err(),
+                "{incomplete}"
+            );
         }
     }
 
@@ -111,6 +127,10 @@ mod tests {
         assert!(CallbackResponse::ok().is_ok());
         assert!(!CallbackResponse::fail("").is_ok());
         let odd = r#"{"ActionStatus":"OK","ErrorCode":1,"ErrorInfo":""}"#;
-        assert!(!serde_json::from_str::<CallbackResponse>(odd).unwrap().is_ok());
+        assert!(
+            !serde_json::from_str::<CallbackResponse>(odd)
+                .unwrap()
+                .is_ok()
+        );
     }
 }

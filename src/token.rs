@@ -5,8 +5,7 @@ use subtle::{Choice, ConstantTimeEq};
 
 /// The authentication token that an app has set for its webhooks in Tencent's console.
 ///
-/// Only the state of SHA-256 after the token is kept, not its text; [`Debug`] shows neither, and two tokens can't be
-/// compared.
+/// [`Debug`](fmt::Debug) does not show it, and two tokens can't be compared.
 ///
 /// ```
 /// use tower_tencent_chat::Token;
@@ -22,6 +21,7 @@ use subtle::{Choice, ConstantTimeEq};
 /// Source: Tencent's "Webhook Overview", authentication.
 #[derive(Clone)]
 pub struct Token {
+    /// The state after the token, whose text isn't kept.
     state: Sha256,
 }
 
@@ -39,9 +39,8 @@ impl Token {
     ///
     /// # Errors
     ///
-    /// Where the text is empty, longer than 128 bytes, or has white space or control characters in it: no such token can
-    /// be set in the console, so a line break from a file or a quoted variable is found at start, not by the first
-    /// callback.
+    /// Where the text is empty, longer than 128 bytes, or has white space or control characters in
+    /// it: a line break that came along from a file is found at start, not by the first callback.
     pub fn new(token: impl Into<String>) -> Result<Self, InvalidToken> {
         let token = token.into();
         let reason = if token.is_empty() {
@@ -51,13 +50,15 @@ impl Token {
         } else if token.contains(|c: char| c.is_whitespace() || c.is_control()) {
             "the token contains white space or control characters"
         } else {
-            return Ok(Self { state: Sha256::new_with_prefix(token) });
+            return Ok(Self {
+                state: Sha256::new_with_prefix(token),
+            });
         };
         Err(InvalidToken { reason })
     }
 
-    /// The `Sign` that Tencent Cloud Chat sends with a `RequestTime` of so many Unix seconds: the SHA-256 of the token
-    /// directly followed by the time, in lower-case hex.
+    /// The `Sign` that Tencent Cloud Chat sends with a `RequestTime` of so many Unix seconds: the
+    /// SHA-256 of the token directly followed by the time, in lower-case hex.
     #[must_use]
     pub fn sign(&self, request_time: u64) -> String {
         base16ct::lower::encode_string(&self.digest(&request_time.to_string()))
@@ -69,7 +70,11 @@ impl Token {
     }
 
     fn digest(&self, request_time: &str) -> [u8; 32] {
-        self.state.clone().chain_update(request_time).finalize().into()
+        self.state
+            .clone()
+            .chain_update(request_time)
+            .finalize()
+            .into()
     }
 }
 
@@ -107,7 +112,10 @@ mod tests {
 
     fn accepts(token: &str, sign: &str, time: &str) -> bool {
         let signature = Signature::parse(sign).unwrap();
-        Token::new(token).unwrap().has_signed(time, &signature).into()
+        Token::new(token)
+            .unwrap()
+            .has_signed(time, &signature)
+            .into()
     }
 
     #[test]
@@ -150,10 +158,22 @@ mod tests {
         for (text, reason) in [
             ("", "the token is empty"),
             (&*"x".repeat(129), "the token is longer than 128 bytes"),
-            ("secret\n", "the token contains white space or control characters"),
-            ("sec ret", "the token contains white space or control characters"),
-            ("sec\u{a0}ret", "the token contains white space or control characters"),
-            ("sec\u{7f}ret", "the token contains white space or control characters"),
+            (
+                "secret\n",
+                "the token contains white space or control characters",
+            ),
+            (
+                "sec ret",
+                "the token contains white space or control characters",
+            ),
+            (
+                "sec\u{a0}ret",
+                "the token contains white space or control characters",
+            ),
+            (
+                "sec\u{7f}ret",
+                "the token contains white space or control characters",
+            ),
         ] {
             let error = Token::new(text).unwrap_err();
             assert_eq!(error.to_string(), reason);
@@ -165,6 +185,9 @@ mod tests {
 
     #[test]
     fn debug_is_redacted() {
-        assert_eq!(format!("{:?}", Token::new("xxxxyyyy").unwrap()), "Token(..)");
+        assert_eq!(
+            format!("{:?}", Token::new("xxxxyyyy").unwrap()),
+            "Token(..)"
+        );
     }
 }

@@ -1,0 +1,176 @@
+use std::{
+    fmt,
+    marker::PhantomData,
+    mem,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response, request::Parts};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use crate::{
+    Callback, CallbackContext, Packet, Rejection, RequestBody, ResponseBody, oneshot::Oneshot,
+    packet, read::ReadBody, trace,
+};
+
+pin_project! {
+    /// The response future of [`CallbackService`](crate::CallbackService).
+    pub struct ResponseFuture<F, S, B, P>
+    where
+        S: Service<Request<RequestBody<B>>>,
+    {
+        #[pin]
+        state: State<F, S, B, P>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<F, S, B, P>
+    where
+        S: Service<Request<RequestBody<B>>>,
+    {
+        PassThrough { #[pin] future: F },
+        Read { #[pin] body: ReadBody<B>, delivery: Option<Delivery<S, P>> },
+        Deliver { #[pin] future: Oneshot<S, Request<RequestBody<B>>> },
+        Refuse { rejection: Option<Rejection>, context: Option<CallbackContext> },
+    }
+}
+
+/// What waits for the body: where the callback goes, and what goes there with it.
+struct Delivery<S, P> {
+    service: S,
+    reserved: bool,
+    head: Parts,
+    context: CallbackContext,
+    packet: PhantomData<fn() -> P>,
+}
+
+impl<F, S, B, P> ResponseFuture<F, S, B, P>
+where
+    S: Service<Request<RequestBody<B>>>,
+{
+    pub(crate) fn pass_through(future: F) -> Self {
+        Self {
+            state: State::PassThrough { future },
+        }
+    }
+
+    pub(crate) fn refuse(rejection: Rejection) -> Self {
+        Self {
+            state: State::Refuse {
+                rejection: Some(rejection),
+                context: None,
+            },
+        }
+    }
+
+    /// Reads the body, then delivers the callback to `service`, for whom `poll_ready` has reserved
+    /// what it needs.
+    pub(crate) fn read(
+        request: Request<B>,
+        context: CallbackContext,
+        max_body_size: usize,
+        service: S,
+    ) -> Self
+    where
+        B: Body,
+    {
+        let (head, body) = request.into_parts();
+        let body = ReadBody::new(&head.headers, body, max_body_size);
+        let delivery = Delivery {
+            service,
+            reserved: true,
+            head,
+            context,
+            packet: PhantomData,
+        };
+        Self {
+            state: State::Read {
+                body,
+                delivery: Some(delivery),
+            },
+        }
+    }
+}
+
+impl<S: Clone, P> Delivery<S, P> {
+    /// Waiting for a body must not hold what `poll_ready` has reserved; a clone holds nothing.
+    fn release(&mut self) {
+        if mem::take(&mut self.reserved) {
+            self.service = self.service.clone();
+        }
+    }
+}
+
+impl<F, S, B, P, ResBody, E> Future for ResponseFuture<F, S, B, P>
+where
+    F: Future<Output = Result<Response<ResBody>, E>>,
+    S: Service<Request<RequestBody<B>>, Response = Response<ResBody>, Error = E> + Clone,
+    B: Body,
+    P: Packet,
+{
+    type Output = Result<Response<ResponseBody<ResBody>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
+        loop {
+            let next = match state.as_mut().project() {
+                StateProj::PassThrough { future } => return future.poll(cx).map_ok(original),
+                StateProj::Deliver { future } => return future.poll(cx).map_ok(original),
+                StateProj::Refuse { rejection, context } => {
+                    let rejection = rejection.take().expect("a refusal is sent once");
+                    trace::refused(&rejection, P::COMMAND, context.as_ref());
+                    return Poll::Ready(Ok(rejection.into_response().map(ResponseBody::refusal)));
+                }
+                StateProj::Read { body, delivery } => match body.poll(cx) {
+                    Poll::Pending => {
+                        delivery.iter_mut().for_each(Delivery::release);
+                        return Poll::Pending;
+                    }
+                    Poll::Ready(read) => {
+                        let delivery = delivery.take().expect("a body is read once");
+                        let Delivery {
+                            service,
+                            mut head,
+                            context,
+                            ..
+                        } = delivery;
+                        let parsed =
+                            read.and_then(|bytes| Ok((packet::parse::<P>(&bytes)?, bytes)));
+                        match parsed {
+                            Ok((packet, bytes)) => {
+                                head.extensions.insert(Callback::new(packet, context));
+                                let request = Request::from_parts(head, RequestBody::read(bytes));
+                                State::Deliver {
+                                    future: Oneshot::new(service, request),
+                                }
+                            }
+                            Err(rejection) => State::Refuse {
+                                rejection: Some(rejection),
+                                context: Some(context),
+                            },
+                        }
+                    }
+                },
+            };
+            state.set(next);
+        }
+    }
+}
+
+fn original<B>(response: Response<B>) -> Response<ResponseBody<B>> {
+    response.map(ResponseBody::original)
+}
+
+impl<F, S, B, P> fmt::Debug for ResponseFuture<F, S, B, P>
+where
+    S: Service<Request<RequestBody<B>>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,115 @@
+use std::{convert::Infallible, fmt, str::FromStr};
+
+/// Where the user's request came from: `OptPlatform`.
+///
+/// Parsing ignores case and takes every spelling that Tencent's pages have used, so `Mac` and
+/// `macOS` are one; what isn't known yet is kept as it came.
+///
+/// ```
+/// use tower_tencent_chat::Platform;
+///
+/// assert_eq!("macos".parse(), Ok(Platform::Mac));
+/// assert_eq!("Watch".parse(), Ok(Platform::Other("Watch".into())));
+/// assert_eq!(Platform::RestApi.to_string(), "RESTAPI");
+/// ```
+///
+/// Source: `OptPlatform` on Tencent's "Webhook Overview".
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Platform {
+    /// `RESTAPI`: an app backend, through the REST API.
+    RestApi,
+    /// `Web`
+    Web,
+    /// `Android`
+    Android,
+    /// `iOS`
+    Ios,
+    /// `Windows`
+    Windows,
+    /// `Mac`, also spelled `macOS`
+    Mac,
+    /// `iPad`
+    Ipad,
+    /// `Unknown`: a device that Tencent can't tell; also spelled `Unkown`.
+    Unknown,
+    /// A value that this crate doesn't know, as it came.
+    Other(String),
+}
+
+static SPELLINGS: [(&str, Platform); 10] = [
+    ("RESTAPI", Platform::RestApi),
+    ("Web", Platform::Web),
+    ("Android", Platform::Android),
+    ("iOS", Platform::Ios),
+    ("Windows", Platform::Windows),
+    ("Mac", Platform::Mac),
+    ("macOS", Platform::Mac),
+    ("iPad", Platform::Ipad),
+    ("Unknown", Platform::Unknown),
+    ("Unkown", Platform::Unknown),
+];
+
+impl FromStr for Platform {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        let known = SPELLINGS
+            .iter()
+            .find(|(spelling, _)| spelling.eq_ignore_ascii_case(text));
+        Ok(known.map_or_else(
+            || Self::Other(text.to_owned()),
+            |(_, platform)| platform.clone(),
+        ))
+    }
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::RestApi => "RESTAPI",
+            Self::Web => "Web",
+            Self::Android => "Android",
+            Self::Ios => "iOS",
+            Self::Windows => "Windows",
+            Self::Mac => "Mac",
+            Self::Ipad => "iPad",
+            Self::Unknown => "Unknown",
+            Self::Other(text) => text,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_parses_in_any_case() {
+        for (spelling, platform) in &SPELLINGS {
+            for text in [
+                spelling.to_string(),
+                spelling.to_lowercase(),
+                spelling.to_uppercase(),
+            ] {
+                assert_eq!(text.parse(), Ok(platform.clone()), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn display_parses_back() {
+        for (_, platform) in &SPELLINGS {
+            assert_eq!(platform.to_string().parse(), Ok(platform.clone()));
+        }
+    }
+
+    #[test]
+    fn the_unknown_is_kept_as_it_came() {
+        for text in ["", "HarmonyOS", "web ", "mac os"] {
+            let platform: Platform = text.parse().unwrap();
+            assert_eq!(platform, Platform::Other(text.to_owned()));
+            assert_eq!(platform.to_string(), text);
+        }
+    }
+}

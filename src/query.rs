@@ -1,0 +1,238 @@
+//! What the URL says: which webhook a request is, and the parameters that Tencent appends.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
+use crate::rejection::{Rejection, rejection};
+
+/// Whether any `CallbackCommand` of the query is `command`.
+///
+/// Every request of an app comes through here, so nothing is decoded that can't be a match, and
+/// nothing is allocated.
+pub(crate) fn has_command(query: &str, command: &str) -> bool {
+    segments(query)
+        .map(|segment| segment.split_once('=').unwrap_or((segment, "")))
+        .any(|(name, value)| decodes_to(name, "CallbackCommand") && decodes_to(value, command))
+}
+
+/// The parameters of Tencent's, each at most once; the app's own are passed over.
+#[derive(Default)]
+pub(crate) struct Parameters<'a> {
+    callback_command: Option<Cow<'a, str>>,
+    pub(crate) sdk_app_id: Option<Cow<'a, str>>,
+    pub(crate) content_type: Option<Cow<'a, str>>,
+    pub(crate) client_ip: Option<Cow<'a, str>>,
+    pub(crate) opt_platform: Option<Cow<'a, str>>,
+    pub(crate) sign: Option<Cow<'a, str>>,
+    pub(crate) request_time: Option<Cow<'a, str>>,
+    pub(crate) request_id: Option<Cow<'a, str>>,
+}
+
+impl<'a> Parameters<'a> {
+    pub(crate) fn parse(query: &'a str) -> Result<Self, Rejection> {
+        macro_rules! doubled {
+            ($name:literal) => {
+                rejection!(
+                    DuplicateParameter,
+                    "the ",
+                    $name,
+                    " parameter is given more than once"
+                )
+            };
+        }
+
+        let mut found = Self::default();
+        for (name, value) in pairs(query) {
+            let (slot, doubled) = match &*name {
+                "CallbackCommand" => (&mut found.callback_command, doubled!("CallbackCommand")),
+                "SdkAppid" => (&mut found.sdk_app_id, doubled!("SdkAppid")),
+                "contenttype" => (&mut found.content_type, doubled!("contenttype")),
+                "ClientIP" => (&mut found.client_ip, doubled!("ClientIP")),
+                "OptPlatform" => (&mut found.opt_platform, doubled!("OptPlatform")),
+                "Sign" => (&mut found.sign, doubled!("Sign")),
+                "RequestTime" => (&mut found.request_time, doubled!("RequestTime")),
+                // Undocumented and in two spellings, so nothing is known to be wrong with both.
+                "RequestId" | "RequestID" => {
+                    found.request_id.get_or_insert(value);
+                    continue;
+                }
+                _ => continue,
+            };
+            if slot.replace(value).is_some() {
+                return Err(doubled);
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn segments(query: &str) -> impl Iterator<Item = &str> {
+    query.split('&').filter(|segment| !segment.is_empty())
+}
+
+/// The query's names and values, decoded where there is anything to decode.
+fn pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    segments(query).filter_map(|segment| {
+        if is_escaped(segment) {
+            return form_urlencoded::parse(segment.as_bytes()).next();
+        }
+        let (name, value) = segment.split_once('=').unwrap_or((segment, ""));
+        Some((name.into(), value.into()))
+    })
+}
+
+fn is_escaped(raw: &str) -> bool {
+    raw.bytes().any(|byte| matches!(byte, b'%' | b'+'))
+}
+
+/// Whether `raw` is `text` in `application/x-www-form-urlencoded`. Decoding never lengthens.
+fn decodes_to(raw: &str, text: &str) -> bool {
+    raw.len() >= text.len() && (raw == text || is_escaped(raw) && decode(raw).eq(text.bytes()))
+}
+
+fn decode(raw: &str) -> impl Iterator<Item = u8> {
+    raw.split('+').enumerate().flat_map(|(index, piece)| {
+        let space = (index > 0).then_some(b' ');
+        space.into_iter().chain(percent_decode_str(piece))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::RejectionKind;
+
+    const COMMAND: &str = "Sns.CallbackFriendAdd";
+
+    #[test]
+    fn matches_any_command_once_decoded() {
+        for query in [
+            "CallbackCommand=Sns.CallbackFriendAdd",
+            "&&CallbackCommand=Sns.CallbackFriendAdd&",
+            "a=b&CallbackCommand=Sns.CallbackFriendAdd&c",
+            "CallbackCommand=Sns%2ECallbackFriendAdd",
+            "CallbackCommand=%53ns%2eCallbackFriendAd%64",
+            "Callback%43ommand=Sns.CallbackFriendAdd",
+            "CallbackCommand=Other&CallbackCommand=Sns.CallbackFriendAdd",
+            "CallbackCommand=Sns.CallbackFriendAdd&CallbackCommand=Other",
+            "CallbackCommand&CallbackCommand=Sns.CallbackFriendAdd",
+        ] {
+            assert!(has_command(query, COMMAND), "{query}");
+        }
+    }
+
+    #[test]
+    fn passes_over_everything_else() {
+        for query in [
+            "",
+            "&",
+            "CallbackCommand",
+            "CallbackCommand=",
+            "CallbackCommand=Sns.CallbackFriendDelete",
+            "CallbackCommand=Sns.CallbackFriendAd",
+            "CallbackCommand=Sns.CallbackFriendAddX",
+            "CallbackCommand=sns.callbackfriendadd",
+            "CallbackCommand=Sns+CallbackFriendAdd",
+            "CallbackCommand=Sns%252ECallbackFriendAdd",
+            "CallbackCommand=Sns.CallbackFriendAdd%20",
+            "CallbackCommand=Sns.CallbackFriendAdd+",
+            "CallbackCommand=Sns.CallbackFriendAdd=",
+            "callbackcommand=Sns.CallbackFriendAdd",
+            "Command=Sns.CallbackFriendAdd",
+            "x=CallbackCommand=Sns.CallbackFriendAdd",
+            "Sns.CallbackFriendAdd=CallbackCommand",
+        ] {
+            assert!(!has_command(query, COMMAND), "{query}");
+        }
+    }
+
+    #[test]
+    fn escapes_decode_as_form_urlencoded_does() {
+        for raw in [
+            "a+b",
+            "%",
+            "%4",
+            "%41",
+            "%+1",
+            "a%2Bb",
+            "+",
+            "++",
+            "%2",
+            "%zz+%41%42",
+            "é+%C3",
+        ] {
+            let reference: Vec<u8> = form_urlencoded::parse(format!("x={raw}").as_bytes())
+                .flat_map(|(_, value)| value.into_owned().into_bytes())
+                .collect();
+            let decoded: Vec<u8> = decode(raw).collect();
+            assert_eq!(
+                String::from_utf8_lossy(&decoded).as_bytes(),
+                reference,
+                "{raw}"
+            );
+        }
+    }
+
+    #[test]
+    fn reads_tencents_parameters_among_the_apps_own() {
+        let query = "appId=own&SdkAppid=14&a%3D=b&CallbackCommand=X&contenttype=json&Sign=s%2B\
+                     &RequestTime=1+2&ClientIP=::1&OptPlatform=i%4fS&RequestID=r&x";
+        let found = Parameters::parse(query).unwrap();
+        assert_eq!(found.callback_command.as_deref(), Some("X"));
+        assert_eq!(found.sdk_app_id.as_deref(), Some("14"));
+        assert_eq!(found.content_type.as_deref(), Some("json"));
+        assert_eq!(found.sign.as_deref(), Some("s+"));
+        assert_eq!(found.request_time.as_deref(), Some("1 2"));
+        assert_eq!(found.client_ip.as_deref(), Some("::1"));
+        assert_eq!(found.opt_platform.as_deref(), Some("iOS"));
+        assert_eq!(found.request_id.as_deref(), Some("r"));
+    }
+
+    #[test]
+    fn absent_is_none_and_empty_is_present() {
+        let found = Parameters::parse("Sign=&RequestTime&SdkAppi=1").unwrap();
+        assert_eq!(found.sign.as_deref(), Some(""));
+        assert_eq!(found.request_time.as_deref(), Some(""));
+        assert!(found.sdk_app_id.is_none() && found.callback_command.is_none());
+    }
+
+    #[test]
+    fn refuses_a_doubled_parameter_whatever_its_values() {
+        for name in [
+            "CallbackCommand",
+            "SdkAppid",
+            "contenttype",
+            "ClientIP",
+            "OptPlatform",
+            "Sign",
+            "RequestTime",
+        ] {
+            for query in [
+                format!("{name}=a&{name}=b"),
+                format!("{name}=a&x=y&{name}=a"),
+                format!("{name}&{name}="),
+                format!("{name}=a&%{:x}{}=a", name.as_bytes()[0], &name[1..]),
+            ] {
+                let rejection = Parameters::parse(&query).err().expect(&query);
+                assert_eq!(rejection.kind(), RejectionKind::DuplicateParameter);
+                let text = format!("the {name} parameter is given more than once");
+                assert_eq!(rejection.to_string(), text);
+            }
+        }
+    }
+
+    #[test]
+    fn takes_the_first_of_several_request_ids() {
+        for query in [
+            "RequestId=1&RequestID=2",
+            "RequestID=1&RequestId=2",
+            "RequestId=1&RequestId=",
+        ] {
+            assert_eq!(
+                Parameters::parse(query).unwrap().request_id.as_deref(),
+                Some("1")
+            );
+        }
+    }
+}

@@ -1,0 +1,25 @@
+use crate::{CallbackContext, Rejection};
+
+/// Records a refusal; `context` is there where the request was verified, so that an event is lost.
+///
+/// What the sender chose is recorded by its `Debug` form, which escapes line breaks.
+#[cfg(feature = "tracing")]
+pub(crate) fn refused(rejection: &Rejection, command: &str, context: Option<&CallbackContext>) {
+    use tracing::field::debug;
+
+    let kind = debug(rejection.kind());
+    match context {
+        None => tracing::debug!(command, kind, "callback refused: {rejection}"),
+        Some(context) => tracing::warn!(
+            command,
+            kind,
+            request_id = context.request_id.as_ref().map(debug),
+            client_ip = context.client_ip.map(debug),
+            platform = context.platform.as_ref().map(debug),
+            "verified callback lost: {rejection}"
+        ),
+    }
+}
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) fn refused(_: &Rejection, _: &str, _: Option<&CallbackContext>) {}
