@@ -13,7 +13,7 @@ use tower_service::Service;
 
 use crate::{
     Callback, CallbackContext, Packet, Rejection, RequestBody, ResponseBody, oneshot::Oneshot,
-    packet, read::ReadBody, trace,
+    packet, read::ReadBody, trace, verify::Rules,
 };
 
 pin_project! {
@@ -43,6 +43,7 @@ pin_project! {
 /// What waits for the body: where the callback goes, and what goes there with it.
 struct Delivery<S, P> {
     service: S,
+    /// Whether `service` may be holding what its `poll_ready` has reserved.
     reserved: bool,
     head: Parts,
     context: CallbackContext,
@@ -59,46 +60,38 @@ where
         }
     }
 
-    pub(crate) fn refuse(rejection: Rejection) -> Self {
-        Self {
-            state: State::Refuse {
-                rejection: Some(rejection),
-                context: None,
-            },
-        }
-    }
-
-    /// Reads the body, then delivers the callback to `service`, for whom `poll_ready` has reserved
-    /// what it needs.
-    pub(crate) fn read(
-        request: Request<B>,
-        context: CallbackContext,
-        max_body_size: usize,
-        service: S,
-    ) -> Self
+    /// Verifies a request with the command of `P`, to be read and delivered to `service`.
+    pub(crate) fn receive(request: Request<B>, rules: &Rules, service: S) -> Self
     where
         B: Body,
     {
-        let (head, body) = request.into_parts();
-        let body = ReadBody::new(&head.headers, body, max_body_size);
-        let delivery = Delivery {
-            service,
-            reserved: true,
-            head,
-            context,
-            packet: PhantomData,
-        };
-        Self {
-            state: State::Read {
-                body,
-                delivery: Some(delivery),
+        let state = match rules.verify(request.method(), request.uri()) {
+            Err(rejection) => State::Refuse {
+                rejection: Some(rejection),
+                context: None,
             },
-        }
+            Ok(context) => {
+                let (head, body) = request.into_parts();
+                let body = ReadBody::new(&head.headers, body, rules.max_body_size);
+                let delivery = Delivery {
+                    service,
+                    reserved: true,
+                    head,
+                    context,
+                    packet: PhantomData,
+                };
+                State::Read {
+                    body,
+                    delivery: Some(delivery),
+                }
+            }
+        };
+        Self { state }
     }
 }
 
 impl<S: Clone, P> Delivery<S, P> {
-    /// Waiting for a body must not hold what `poll_ready` has reserved; a clone holds nothing.
+    /// Waiting for a body must not hold anything of the service's; a clone holds nothing.
     fn release(&mut self) {
         if mem::take(&mut self.reserved) {
             self.service = self.service.clone();

@@ -7,7 +7,7 @@ use std::{
 
 use tower_layer::Layer;
 
-use crate::{CallbackService, FriendAdd, Packet, Token, verify::Rules};
+use crate::{CallbackService, FriendAdd, Packet, RouteLayer, Token, verify::Rules};
 
 /// The layer that receives "After a Friend Is Added", `Sns.CallbackFriendAdd`.
 ///
@@ -97,6 +97,58 @@ impl<P: Packet> CallbackLayer<P> {
     pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.rules_mut().clock = Arc::new(now);
         self
+    }
+
+    /// A layer for another webhook of the same app, with everything that was set here.
+    ///
+    /// ```
+    /// use tower_tencent_chat::{CallbackLayer, FriendAddLayer, Packet};
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct StateChange {}
+    ///
+    /// impl Packet for StateChange {
+    ///     const COMMAND: &'static str = "State.StateChange";
+    /// }
+    ///
+    /// let friend_add = FriendAddLayer::new(1400000000).max_body_size(256 * 1024);
+    /// let state_change = friend_add.for_packet::<StateChange>();
+    /// ```
+    pub fn for_packet<Q: Packet>(&self) -> CallbackLayer<Q> {
+        CallbackLayer {
+            rules: Arc::clone(&self.rules),
+            packet: PhantomData,
+        }
+    }
+
+    /// A layer that delivers its callbacks to `service`, in place of the inner service. Refusals stay
+    /// as they are, and every other request still reaches the inner service.
+    ///
+    /// The service is anything that takes the request and answers like the inner service: an axum
+    /// `post(handler)`, a `service_fn`. It is cloned for each callback, and made ready only once the
+    /// callback has been verified and parsed. What the inner service can take does not matter to it:
+    /// where that one is at its limit, callbacks are delivered all the same, and other requests wait
+    /// after `call` rather than in `poll_ready`.
+    ///
+    /// ```
+    /// use axum::{Router, routing::post};
+    /// use tower::ServiceBuilder;
+    /// use tower_tencent_chat::{
+    ///     Callback, CallbackResponse, FriendAdd, FriendAddLayer, acknowledge,
+    /// };
+    ///
+    /// async fn friend_added(callback: Callback<FriendAdd>) -> CallbackResponse {
+    ///     println!("{} pairs", callback.pair_list.len());
+    ///     CallbackResponse::ok()
+    /// }
+    ///
+    /// let callbacks = ServiceBuilder::new()
+    ///     .layer(FriendAddLayer::new(1400000000).route_to(post(friend_added)))
+    ///     .service(post(acknowledge));
+    /// let app: Router = Router::new().route_service("/callback", callbacks);
+    /// ```
+    pub fn route_to<R>(self, service: R) -> RouteLayer<P, R> {
+        RouteLayer::new(self.rules, service)
     }
 
     fn rules_mut(&mut self) -> &mut Rules {

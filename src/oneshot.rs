@@ -9,7 +9,7 @@ use tower_service::Service;
 pin_project! {
     /// Waits until a service is ready, then calls it, once.
     #[project = OneshotProj]
-    pub(crate) enum Oneshot<S, R>
+    pub enum Oneshot<S, R>
     where
         S: Service<R>,
     {

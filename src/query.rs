@@ -2,18 +2,29 @@
 
 use std::borrow::Cow;
 
+use http::Uri;
 use percent_encoding::percent_decode_str;
 
 use crate::rejection::{Rejection, rejection};
 
-/// Whether any `CallbackCommand` of the query is `command`.
+/// Whether any `CallbackCommand` of the URL is `command`.
 ///
 /// Every request of an app comes through here, so nothing is decoded that can't be a match, and
 /// nothing is allocated.
-pub(crate) fn has_command(query: &str, command: &str) -> bool {
-    segments(query)
+pub(crate) fn is_command(uri: &Uri, command: &str) -> bool {
+    commands(uri).any(|value| decodes_to(value, command))
+}
+
+/// Whether the URL has any `CallbackCommand`.
+pub(crate) fn is_webhook(uri: &Uri) -> bool {
+    commands(uri).next().is_some()
+}
+
+fn commands(uri: &Uri) -> impl Iterator<Item = &str> {
+    segments(uri.query().unwrap_or_default())
         .map(|segment| segment.split_once('=').unwrap_or((segment, "")))
-        .any(|(name, value)| decodes_to(name, "CallbackCommand") && decodes_to(value, command))
+        .filter(|(name, _)| decodes_to(name, "CallbackCommand"))
+        .map(|(_, value)| value)
 }
 
 /// The parameters of Tencent's, each at most once; the app's own are passed over.
@@ -30,7 +41,7 @@ pub(crate) struct Parameters<'a> {
 }
 
 impl<'a> Parameters<'a> {
-    pub(crate) fn parse(query: &'a str) -> Result<Self, Rejection> {
+    pub(crate) fn parse(uri: &'a Uri) -> Result<Self, Rejection> {
         macro_rules! doubled {
             ($name:literal) => {
                 rejection!(
@@ -43,7 +54,7 @@ impl<'a> Parameters<'a> {
         }
 
         let mut found = Self::default();
-        for (name, value) in pairs(query) {
+        for (name, value) in pairs(uri.query().unwrap_or_default()) {
             let (slot, doubled) = match &*name {
                 "CallbackCommand" => (&mut found.callback_command, doubled!("CallbackCommand")),
                 "SdkAppid" => (&mut found.sdk_app_id, doubled!("SdkAppid")),
@@ -105,6 +116,10 @@ mod tests {
 
     const COMMAND: &str = "Sns.CallbackFriendAdd";
 
+    fn uri(query: &str) -> Uri {
+        format!("/?{query}").parse().unwrap()
+    }
+
     #[test]
     fn matches_any_command_once_decoded() {
         for query in [
@@ -118,7 +133,7 @@ mod tests {
             "CallbackCommand=Sns.CallbackFriendAdd&CallbackCommand=Other",
             "CallbackCommand&CallbackCommand=Sns.CallbackFriendAdd",
         ] {
-            assert!(has_command(query, COMMAND), "{query}");
+            assert!(is_command(&uri(query), COMMAND), "{query}");
         }
     }
 
@@ -143,8 +158,23 @@ mod tests {
             "x=CallbackCommand=Sns.CallbackFriendAdd",
             "Sns.CallbackFriendAdd=CallbackCommand",
         ] {
-            assert!(!has_command(query, COMMAND), "{query}");
+            assert!(!is_command(&uri(query), COMMAND), "{query}");
         }
+    }
+
+    #[test]
+    fn a_webhook_is_what_has_a_command() {
+        for query in [
+            "CallbackCommand=X",
+            "CallbackCommand",
+            "a&%43allbackCommand=",
+        ] {
+            assert!(is_webhook(&uri(query)), "{query}");
+        }
+        for query in ["", "a=CallbackCommand", "CallbackCommands=X"] {
+            assert!(!is_webhook(&uri(query)), "{query}");
+        }
+        assert!(!is_webhook(&Uri::from_static("/CallbackCommand=X")));
     }
 
     #[test]
@@ -178,7 +208,8 @@ mod tests {
     fn reads_tencents_parameters_among_the_apps_own() {
         let query = "appId=own&SdkAppid=14&a%3D=b&CallbackCommand=X&contenttype=json&Sign=s%2B\
                      &RequestTime=1+2&ClientIP=::1&OptPlatform=i%4fS&RequestID=r&x";
-        let found = Parameters::parse(query).unwrap();
+        let uri = uri(query);
+        let found = Parameters::parse(&uri).unwrap();
         assert_eq!(found.callback_command.as_deref(), Some("X"));
         assert_eq!(found.sdk_app_id.as_deref(), Some("14"));
         assert_eq!(found.content_type.as_deref(), Some("json"));
@@ -191,7 +222,8 @@ mod tests {
 
     #[test]
     fn absent_is_none_and_empty_is_present() {
-        let found = Parameters::parse("Sign=&RequestTime&SdkAppi=1").unwrap();
+        let uri = uri("Sign=&RequestTime&SdkAppi=1");
+        let found = Parameters::parse(&uri).unwrap();
         assert_eq!(found.sign.as_deref(), Some(""));
         assert_eq!(found.request_time.as_deref(), Some(""));
         assert!(found.sdk_app_id.is_none() && found.callback_command.is_none());
@@ -214,7 +246,7 @@ mod tests {
                 format!("{name}&{name}="),
                 format!("{name}=a&%{:x}{}=a", name.as_bytes()[0], &name[1..]),
             ] {
-                let rejection = Parameters::parse(&query).err().expect(&query);
+                let rejection = Parameters::parse(&uri(&query)).err().expect(&query);
                 assert_eq!(rejection.kind(), RejectionKind::DuplicateParameter);
                 let text = format!("the {name} parameter is given more than once");
                 assert_eq!(rejection.to_string(), text);
@@ -230,7 +262,10 @@ mod tests {
             "RequestId=1&RequestId=",
         ] {
             assert_eq!(
-                Parameters::parse(query).unwrap().request_id.as_deref(),
+                Parameters::parse(&uri(query))
+                    .unwrap()
+                    .request_id
+                    .as_deref(),
                 Some("1")
             );
         }

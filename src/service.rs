@@ -44,22 +44,16 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let query = request.uri().query().unwrap_or_default();
-        if !query::has_command(query, P::COMMAND) {
+        if !query::is_command(request.uri(), P::COMMAND) {
             return ResponseFuture::pass_through(
                 self.inner.call(request.map(RequestBody::original)),
             );
         }
-
-        // The one that `poll_ready` made ready leaves: with the callback, or dropped by a refusal,
-        // so that neither keeps what it has reserved.
+        // The one that is ready leaves, with the callback or dropped by a refusal, so that neither
+        // keeps here what `poll_ready` has reserved.
         let clone = self.inner.clone();
         let ready = mem::replace(&mut self.inner, clone);
-
-        match self.rules.verify(request.method(), query) {
-            Ok(context) => ResponseFuture::read(request, context, self.rules.max_body_size, ready),
-            Err(rejection) => ResponseFuture::refuse(rejection),
-        }
+        ResponseFuture::receive(request, &self.rules, ready)
     }
 }
 

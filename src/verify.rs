@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use http::Method;
+use http::{Method, Uri};
 use subtle::Choice;
 
 use crate::{
@@ -34,15 +34,11 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
-    pub(crate) fn verify(
-        &self,
-        method: &Method,
-        query: &str,
-    ) -> Result<CallbackContext, Rejection> {
+    pub(crate) fn verify(&self, method: &Method, uri: &Uri) -> Result<CallbackContext, Rejection> {
         if method != Method::POST {
             return Err(rejection!(MethodNotAllowed, "the method is not POST"));
         }
-        let parameters = Parameters::parse(query)?;
+        let parameters = Parameters::parse(uri)?;
         self.verify_sdk_app_id(&parameters)?;
         verify_content_type(&parameters)?;
         let request_time = match &self.tokens[..] {

@@ -1,0 +1,48 @@
+//! With axum, a callback is an extractor and the envelope is a response.
+
+use std::convert::Infallible;
+
+use axum_core::{
+    body::Body,
+    extract::{FromRequestParts, OptionalFromRequestParts},
+    response::{IntoResponse, Response},
+};
+use http::{Uri, request::Parts};
+
+use crate::{Callback, CallbackResponse, Packet, acknowledge::answer};
+
+/// Extracts the callback that the layer has put into the request. Where there is none, Chat is told
+/// so with the FAIL envelope; a handler that serves several webhooks takes an
+/// `Option<Callback<P>>` of each.
+impl<S: Send + Sync, P: Packet> FromRequestParts<S> for Callback<P> {
+    type Rejection = CallbackResponse;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, CallbackResponse> {
+        parts.extensions.get().cloned().ok_or_else(|| {
+            CallbackResponse::fail(format!("no {} callback came with the request", P::COMMAND))
+        })
+    }
+}
+
+impl<S: Send + Sync, P: Packet> OptionalFromRequestParts<S> for Callback<P> {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
+        Ok(parts.extensions.get().cloned())
+    }
+}
+
+impl IntoResponse for CallbackResponse {
+    fn into_response(self) -> Response {
+        self.into()
+    }
+}
+
+/// An axum handler that answers OK to every webhook that no layer before it has taken.
+///
+/// It is [`Acknowledge`](crate::Acknowledge) as a handler: what carries no `CallbackCommand` is no
+/// webhook and gets 404.
+#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
+pub async fn acknowledge(uri: Uri) -> Response {
+    answer(&uri).map(Body::from)
+}
