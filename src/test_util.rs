@@ -111,10 +111,6 @@ impl CallbackRequest {
     }
 
     /// Sets the path of the URL. Default: `/`.
-    ///
-    /// # Panics
-    ///
-    /// Later, in [`uri`](Self::uri), where this is no path.
     pub fn path(mut self, path: &str) -> Self {
         path.clone_into(&mut self.path);
         self
@@ -131,6 +127,10 @@ impl CallbackRequest {
     }
 
     /// The URL, from its path on.
+    ///
+    /// # Panics
+    ///
+    /// Where [`path`](Self::path) was given what is no path.
     #[must_use]
     pub fn uri(&self) -> Uri {
         let query = Serializer::new(String::new())
@@ -153,6 +153,10 @@ impl CallbackRequest {
     }
 
     /// The whole request. As in Tencent's example, no `content-type` comes with it.
+    ///
+    /// # Panics
+    ///
+    /// As [`uri`](Self::uri) does.
     #[must_use]
     pub fn build<B: From<Bytes>>(self) -> Request<B> {
         Request::post(self.uri())
