@@ -118,3 +118,43 @@ impl Buffer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_frame_is_not_copied() {
+        let frame = Bytes::from(vec![b'x'; 100]);
+        let mut buffer = Buffer::default();
+        buffer.push(Bytes::new(), 100);
+        buffer.push(frame.clone(), 100);
+        assert_eq!(buffer.into_bytes().as_ptr(), frame.as_ptr());
+    }
+
+    #[test]
+    fn many_frames_take_no_more_than_the_limit() {
+        let mut buffer = Buffer::default();
+        for count in 1..=1000 {
+            buffer.push(Bytes::from_static(b"x"), 1000);
+            assert_eq!(buffer.len(), count);
+            if let Buffer::Copy(copy) = &buffer {
+                assert!(
+                    copy.capacity() <= 1000.min(2 * count),
+                    "{}",
+                    copy.capacity()
+                );
+            }
+        }
+        assert_eq!(buffer.into_bytes(), [b'x'; 1000][..]);
+    }
+
+    #[test]
+    fn only_a_number_is_a_content_length() {
+        for (value, expected) in [("0", 0), ("1048577", 1048577), ("x", 0), ("", 0), ("-1", 0)] {
+            let headers = HeaderMap::from_iter([(CONTENT_LENGTH, value.parse().unwrap())]);
+            assert_eq!(content_length(&headers), expected, "{value}");
+        }
+        assert_eq!(content_length(&HeaderMap::new()), 0);
+    }
+}

@@ -99,7 +99,12 @@ mod tests {
         }
         assert_ne!(UserId::from("alice"), *"bob");
         assert_ne!(UserId::from("alice"), "bob");
-        assert!(UserId::from("alice") < UserId::from("bob"));
-        assert_eq!(format!("{:>6}", UserId::from("bob")), "   bob");
+    }
+
+    #[test]
+    fn orders_and_pads_as_a_str_does() {
+        let (alice, bob) = (UserId::from("alice"), UserId::from("bob"));
+        assert!(alice < bob);
+        assert_eq!(format!("{bob:>6}"), "   bob");
     }
 }
