@@ -8,6 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, Uri};
+use http_body_util::Full;
 use tower_service::Service;
 
 use crate::{CallbackResponse, query};
@@ -18,16 +19,17 @@ use crate::{CallbackResponse, query};
 /// Requests without a `CallbackCommand` are no webhooks and get 404. Nothing else is looked at, since
 /// the answer changes nothing.
 ///
+/// The body of its responses is a [`Full<Bytes>`](Full); for another, such as axum's, name the type:
+/// `Acknowledge::<Body>::default()`.
+///
 /// ```
-/// use bytes::Bytes;
 /// use http::{Request, StatusCode};
-/// use http_body_util::Full;
 /// use tower::ServiceExt;
 /// use tower_tencent_chat::Acknowledge;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// let service = Acknowledge::<Full<Bytes>>::new();
+/// let service = Acknowledge::new();
 ///
 /// let webhook = Request::post("/?CallbackCommand=State.StateChange").body(()).unwrap();
 /// let response = service.clone().oneshot(webhook).await.unwrap();
@@ -38,15 +40,15 @@ use crate::{CallbackResponse, query};
 /// assert_eq!(response.status(), StatusCode::NOT_FOUND);
 /// # }
 /// ```
-pub struct Acknowledge<B> {
+pub struct Acknowledge<B = Full<Bytes>> {
     body: PhantomData<fn() -> B>,
 }
 
-impl<B> Acknowledge<B> {
-    /// A service whose responses have a body of type `B`.
+impl Acknowledge {
+    /// The service, with the usual body.
     #[must_use]
     pub fn new() -> Self {
-        Self { body: PhantomData }
+        Self::default()
     }
 }
 
@@ -75,13 +77,13 @@ pub(crate) fn answer(uri: &Uri) -> Response<Bytes> {
 
 impl<B> Default for Acknowledge<B> {
     fn default() -> Self {
-        Self::new()
+        Self { body: PhantomData }
     }
 }
 
 impl<B> Clone for Acknowledge<B> {
     fn clone(&self) -> Self {
-        Self::new()
+        Self::default()
     }
 }
 

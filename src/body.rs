@@ -40,12 +40,6 @@ impl<B> RequestBody<B> {
 }
 
 impl<B> ResponseBody<B> {
-    pub(crate) fn original(body: B) -> Self {
-        Self {
-            inner: Inner::Original { body },
-        }
-    }
-
     pub(crate) fn refusal(bytes: Bytes) -> Self {
         Self {
             inner: Inner::Bytes { bytes },
@@ -53,9 +47,17 @@ impl<B> ResponseBody<B> {
     }
 }
 
+impl<B> From<B> for ResponseBody<B> {
+    fn from(body: B) -> Self {
+        Self {
+            inner: Inner::Original { body },
+        }
+    }
+}
+
 impl<B: Default> Default for ResponseBody<B> {
     fn default() -> Self {
-        Self::original(B::default())
+        B::default().into()
     }
 }
 

@@ -99,9 +99,10 @@ impl<S: Clone, P> Delivery<S, P> {
     }
 }
 
-impl<F, S, B, P, ResBody, E> Future for ResponseFuture<F, S, B, P>
+impl<F, S, B, P, InnerBody, ResBody, E> Future for ResponseFuture<F, S, B, P>
 where
-    F: Future<Output = Result<Response<ResBody>, E>>,
+    F: Future<Output = Result<Response<InnerBody>, E>>,
+    InnerBody: Into<ResponseBody<ResBody>>,
     S: Service<Request<RequestBody<B>>, Response = Response<ResBody>, Error = E> + Clone,
     B: Body,
     P: Packet,
@@ -112,8 +113,8 @@ where
         let mut state = self.project().state;
         loop {
             let next = match state.as_mut().project() {
-                StateProj::PassThrough { future } => return future.poll(cx).map_ok(original),
-                StateProj::Deliver { future } => return future.poll(cx).map_ok(original),
+                StateProj::PassThrough { future } => return future.poll(cx).map_ok(with_body),
+                StateProj::Deliver { future } => return future.poll(cx).map_ok(with_body),
                 StateProj::Refuse { rejection, context } => {
                     let rejection = rejection.take().expect("a refusal is sent once");
                     trace::refused(&rejection, P::COMMAND, context.as_ref());
@@ -155,8 +156,8 @@ where
     }
 }
 
-fn original<B>(response: Response<B>) -> Response<ResponseBody<B>> {
-    response.map(ResponseBody::original)
+fn with_body<B: Into<C>, C>(response: Response<B>) -> Response<C> {
+    response.map(B::into)
 }
 
 impl<F, S, B, P> fmt::Debug for ResponseFuture<F, S, B, P>

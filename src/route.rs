@@ -56,9 +56,12 @@ impl<S, P, R: Clone> Layer<S> for RouteLayer<P, R> {
     }
 }
 
-impl<S, P, R, B, ResBody> Service<Request<B>> for RouteService<S, P, R>
+/// The bodies of both services' responses agree: they are of one type, or the inner service is such a
+/// service again, around one of that type.
+impl<S, P, R, B, InnerBody, ResBody> Service<Request<B>> for RouteService<S, P, R>
 where
-    S: Service<Request<RequestBody<B>>, Response = Response<ResBody>> + Clone,
+    S: Service<Request<RequestBody<B>>, Response = Response<InnerBody>> + Clone,
+    InnerBody: Into<ResponseBody<ResBody>>,
     R: Service<Request<RequestBody<B>>, Response = Response<ResBody>, Error = S::Error> + Clone,
     P: Packet,
     B: Body,
