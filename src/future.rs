@@ -6,6 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use bytes::Bytes;
 use http::{Request, Response, request::Parts};
 use http_body::Body;
 use pin_project_lite::pin_project;
@@ -90,11 +91,32 @@ where
     }
 }
 
-impl<S: Clone, P> Delivery<S, P> {
+impl<S: Clone, P: Packet> Delivery<S, P> {
     /// Waiting for a body must not hold anything of the service's; a clone holds nothing.
     fn release(&mut self) {
         if mem::take(&mut self.reserved) {
             self.service = self.service.clone();
+        }
+    }
+
+    /// What comes after the body.
+    fn deliver<F, B>(mut self, read: Result<Bytes, Rejection>) -> State<F, S, B, P>
+    where
+        S: Service<Request<RequestBody<B>>>,
+    {
+        match read.and_then(|bytes| Ok((packet::parse(&bytes)?, bytes))) {
+            Ok((packet, bytes)) => {
+                let callback = Callback::<P>::new(packet, self.context);
+                self.head.extensions.insert(callback);
+                let request = Request::from_parts(self.head, RequestBody::read(bytes));
+                State::Deliver {
+                    future: Oneshot::new(self.service, request),
+                }
+            }
+            Err(rejection) => State::Refuse {
+                rejection: Some(rejection),
+                context: Some(self.context),
+            },
         }
     }
 }
@@ -121,33 +143,14 @@ where
                     return Poll::Ready(Ok(rejection.into_response().map(ResponseBody::refusal)));
                 }
                 StateProj::Read { body, delivery } => match body.poll(cx) {
-                    Poll::Pending => {
-                        delivery.iter_mut().for_each(Delivery::release);
-                        return Poll::Pending;
-                    }
                     Poll::Ready(read) => {
-                        let delivery = delivery.take().expect("a body is read once");
-                        let Delivery {
-                            service,
-                            mut head,
-                            context,
-                            ..
-                        } = delivery;
-                        let parsed =
-                            read.and_then(|bytes| Ok((packet::parse::<P>(&bytes)?, bytes)));
-                        match parsed {
-                            Ok((packet, bytes)) => {
-                                head.extensions.insert(Callback::new(packet, context));
-                                let request = Request::from_parts(head, RequestBody::read(bytes));
-                                State::Deliver {
-                                    future: Oneshot::new(service, request),
-                                }
-                            }
-                            Err(rejection) => State::Refuse {
-                                rejection: Some(rejection),
-                                context: Some(context),
-                            },
+                        delivery.take().expect("a body is read once").deliver(read)
+                    }
+                    Poll::Pending => {
+                        if let Some(delivery) = delivery {
+                            delivery.release();
                         }
+                        return Poll::Pending;
                     }
                 },
             };
