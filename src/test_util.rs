@@ -28,7 +28,7 @@
 //! # }
 //! ```
 
-use std::time::SystemTime;
+use std::{fmt, time::SystemTime};
 
 use bytes::Bytes;
 use form_urlencoded::Serializer;
@@ -40,7 +40,7 @@ use crate::{ClientCmd, FriendAdd, FriendPair, Packet, Token};
 ///
 /// The parameters are those of Tencent's own example, in its order: `SdkAppid`, `CallbackCommand`,
 /// `contenttype=json`, `ClientIP=127.0.0.1`, `OptPlatform=Web`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct CallbackRequest {
     path: String,
@@ -48,7 +48,7 @@ pub struct CallbackRequest {
     body: Body,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Body {
     FriendAdd(FriendAdd),
     Other(Bytes),
@@ -162,5 +162,11 @@ impl CallbackRequest {
         Request::post(self.uri())
             .body(self.body().into())
             .expect("method and URI are valid")
+    }
+}
+
+impl fmt::Debug for CallbackRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallbackRequest").finish_non_exhaustive()
     }
 }
