@@ -225,3 +225,47 @@ impl<'de, E: Error> Deserializer<'de> for Text<'_, E> {
         unit_struct seq tuple tuple_struct map struct identifier ignored_any
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::marker::PhantomData;
+
+    use serde::de::{IgnoredAny, value};
+
+    use super::*;
+
+    fn error(text: &str) -> String {
+        read::<IgnoredAny>(text, "X").err().expect(text).to_string()
+    }
+
+    #[test]
+    fn errors_say_what_was_expected() {
+        for (text, message) in [
+            (
+                "null",
+                "invalid type: null, expected an object at line 1 column 4",
+            ),
+            (
+                r#"{"CallbackCommand":1}"#,
+                "invalid type: integer `1`, expected a command at line 1 column 20",
+            ),
+            (
+                r#"{"CallbackCommand":"X","CallbackCommand":"X"}"#,
+                "duplicate field `CallbackCommand` at line 1 column 44",
+            ),
+        ] {
+            assert_eq!(error(text), message);
+        }
+
+        let name = FieldName {
+            seed: PhantomData::<IgnoredAny>,
+            is_command: &mut false,
+        };
+        let number: value::U8Deserializer<value::Error> = 1_u8.into_deserializer();
+        let message = name.deserialize(number).unwrap_err().to_string();
+        assert_eq!(
+            message,
+            "invalid type: integer `1`, expected the name of a field"
+        );
+    }
+}

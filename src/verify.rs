@@ -306,6 +306,11 @@ mod tests {
                 None,
             ),
             (
+                &["xxxxyyyy", "xxxxyyyy"],
+                format!("Sign={SIGN}&RequestTime={NOW}"),
+                None,
+            ),
+            (
                 &["new", "xxxxyyyy"],
                 format!("Sign={SIGN}&RequestTime={NOW}"),
                 None,
