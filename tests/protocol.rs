@@ -1,0 +1,1073 @@
+//! What the layer promises to the services around it and to the body that it reads: who is called
+//! when, who holds what, and who wakes whom.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, header::CONTENT_LENGTH};
+use http_body::{Body, Frame};
+use tokio_test::{assert_pending, assert_ready, assert_ready_err, assert_ready_ok, task};
+use tower::{Layer, Service, ServiceBuilder, limit::ConcurrencyLimitLayer};
+use tower_tencent_chat::{
+    Callback, CallbackLayer, CallbackResponse, FriendAdd, FriendAddLayer, Packet, Rejection,
+    RejectionKind, RequestBody, ResponseBody, Token, test_util::CallbackRequest,
+};
+use tower_test::mock;
+
+use crate::script::{Broken, Probe, Script, Step, data, trailers};
+
+#[path = "common/script.rs"]
+mod script;
+
+const APP: u64 = 1400000000;
+
+type Handle = mock::Handle<Request<RequestBody<Script>>, Response<&'static str>>;
+type Answer = Response<ResponseBody<&'static str>>;
+
+fn layer() -> FriendAddLayer {
+    FriendAddLayer::new(APP)
+}
+
+fn chat() -> CallbackRequest {
+    CallbackRequest::friend_add(APP).pair("alice", "bob")
+}
+
+fn packet() -> Bytes {
+    chat().body()
+}
+
+/// A callback with this body.
+fn callback(body: Script) -> Request<Script> {
+    Request::post(chat().uri()).body(body).unwrap()
+}
+
+fn complete() -> Request<Script> {
+    callback(Script::new([data(packet())]).0)
+}
+
+/// A callback whose body stops half-way until it is woken.
+fn stalled() -> (Request<Script>, Probe) {
+    let packet = packet();
+    let (first, second) = packet.split_at(20);
+    let (body, probe) = Script::new([data(first), Step::Wait, data(second)]);
+    (callback(body), probe)
+}
+
+fn pass_through(body: Script) -> Request<Script> {
+    Request::post("/?CallbackCommand=State.StateChange")
+        .body(body)
+        .unwrap()
+}
+
+fn visitor() -> Request<Script> {
+    pass_through(Script::new([]).0)
+}
+
+fn kind<B>(response: &Response<B>) -> Option<RejectionKind> {
+    response.extensions().get().map(Rejection::kind)
+}
+
+/// The layer around whatever `inner` makes of a mock.
+macro_rules! mocked {
+    ($layer:expr) => {
+        mocked!($layer, |mock| mock)
+    };
+    ($layer:expr, $inner:expr) => {{
+        let inner = $inner;
+        let (service, handle): (_, Handle) =
+            mock::spawn_with(|mock| Layer::layer(&$layer, inner(mock)));
+        (service, handle)
+    }};
+}
+
+fn limited<S>(inner: S) -> tower::limit::ConcurrencyLimit<S> {
+    ConcurrencyLimitLayer::new(1).layer(inner)
+}
+
+/// Answers the next request that the inner service has got.
+macro_rules! answer {
+    ($handle:expr) => {{
+        let (request, response) = assert_ready!($handle.poll_request()).expect("a request");
+        response.send_response(Response::new("inner"));
+        request
+    }};
+}
+
+fn untouched(handle: &mut Handle) {
+    assert_pending!(handle.poll_request());
+}
+
+/// Requests that break a rule of the URL, and the rule.
+fn refused_by_url() -> Vec<(Request<()>, RejectionKind)> {
+    use RejectionKind::*;
+
+    let unsigned = "RequestTime=1669872112";
+    let signed = "RequestTime=1669872112&Sign=\
+                  17773bc39a671d7b9aa835458704d2a6db81360a5940292b587d6d760d484061";
+    let post = |query: &str| {
+        let url = format!("/?CallbackCommand=Sns.CallbackFriendAdd&{query}");
+        Request::post(url).body(()).unwrap()
+    };
+    let mut get = post("SdkAppid=1400000000");
+    *get.method_mut() = Method::GET;
+    vec![
+        (get, MethodNotAllowed),
+        (post(""), MissingParameter),
+        (post("SdkAppid=1400000000"), MissingParameter),
+        (
+            post(&format!("SdkAppid=1400000000&{unsigned}")),
+            MissingParameter,
+        ),
+        (
+            post("SdkAppid=1400000000&SdkAppid=1400000000"),
+            DuplicateParameter,
+        ),
+        (post("SdkAppid=1400000001"), SdkAppIdMismatch),
+        (
+            post("SdkAppid=1400000000&contenttype=xml"),
+            UnsupportedContentType,
+        ),
+        (
+            post(&format!("SdkAppid=1400000000&{signed}").replace("112", "012")),
+            StaleRequestTime,
+        ),
+        (
+            post(&format!("SdkAppid=1400000000&{signed}").replace("061", "062")),
+            SignMismatch,
+        ),
+    ]
+}
+
+/// A layer for [`refused_by_url`].
+fn signed_layer() -> FriendAddLayer {
+    let now = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1669872112);
+    layer()
+        .token(Token::new("xxxxyyyy").unwrap())
+        .clock(move || now)
+}
+
+mod readiness {
+    use super::*;
+
+    #[test]
+    fn an_unready_inner_service_makes_the_layer_unready() {
+        let (mut service, mut handle) = mocked!(layer());
+        handle.allow(0);
+        assert_pending!(service.poll_ready::<Request<Script>>());
+        assert!(!service.is_woken());
+        handle.allow(1);
+        assert!(service.is_woken());
+        assert_ready_ok!(service.poll_ready::<Request<Script>>());
+
+        let mut response = task::spawn(service.call(visitor()));
+        assert_pending!(response.poll());
+        answer!(handle);
+        assert_eq!(assert_ready_ok!(response.poll()).status(), 200);
+    }
+
+    #[test]
+    fn a_callback_waits_until_the_inner_service_is_ready_again() {
+        let (mut service, mut handle) = mocked!(layer());
+        let (request, probe) = stalled();
+        assert_ready_ok!(service.poll_ready::<Request<Script>>());
+        let mut response = task::spawn(service.call(request));
+        assert_pending!(response.poll());
+        handle.allow(0);
+
+        // The mock panics where it is called before it is ready.
+        probe.wake();
+        assert_pending!(response.poll());
+        assert_pending!(response.poll());
+        untouched(&mut handle);
+
+        handle.allow(1);
+        assert!(response.is_woken());
+        assert_pending!(response.poll());
+        answer!(handle);
+        assert_eq!(kind(&assert_ready_ok!(response.poll())), None);
+    }
+
+    #[test]
+    fn the_service_that_was_ready_is_the_one_that_is_called() {
+        // The permit is with the service that was polled: a clone of it would wait for ever.
+        let (mut service, mut handle) = mocked!(layer(), limited);
+        assert_ready_ok!(service.poll_ready::<Request<Script>>());
+        let mut response = task::spawn(service.call(complete()));
+        assert_pending!(response.poll());
+        answer!(handle);
+        assert_ready_ok!(response.poll());
+        drop(response);
+
+        assert_ready_ok!(service.poll_ready::<Request<Script>>());
+        let mut response = task::spawn(service.call(visitor()));
+        assert_pending!(response.poll());
+        answer!(handle);
+        assert_ready_ok!(response.poll());
+    }
+
+    #[test]
+    fn an_error_of_poll_ready_comes_through() {
+        let (mut service, mut handle) = mocked!(layer());
+        handle.send_error("out of order");
+        let error = assert_ready_err!(service.poll_ready::<Request<Script>>());
+        assert_eq!(error.to_string(), "out of order");
+    }
+
+    #[test]
+    fn an_error_of_poll_ready_after_the_body_comes_through() {
+        let (mut service, mut handle) = mocked!(layer());
+        let (request, probe) = stalled();
+        assert_ready_ok!(service.poll_ready::<Request<Script>>());
+        let mut response = task::spawn(service.call(request));
+        assert_pending!(response.poll());
+        handle.send_error("out of order");
+        probe.wake();
+        let error = assert_ready_err!(response.poll());
+        assert_eq!(error.to_string(), "out of order");
+        untouched(&mut handle);
+    }
+
+    #[test]
+    fn the_inner_service_is_called_exactly_once() {
+        for request in [complete(), stalled().0, visitor()] {
+            let (mut service, mut handle) = mocked!(layer());
+            assert_ready_ok!(service.poll_ready::<Request<Script>>());
+            let mut response = task::spawn(service.call(request));
+            while handle
+                .poll_request()
+                .map(|call| drop(call.unwrap()))
+                .is_pending()
+            {
+                assert_pending!(response.poll());
+            }
+            untouched(&mut handle);
+            // The mock closes a call whose `SendResponse` was dropped.
+            assert_ready_err!(response.poll());
+            untouched(&mut handle);
+        }
+    }
+
+    #[test]
+    fn the_inner_response_and_error_come_back_untouched() {
+        for request in [complete, visitor] {
+            let (mut service, mut handle) = mocked!(layer());
+            assert_ready_ok!(service.poll_ready::<Request<Script>>());
+            let mut response = task::spawn(service.call(request()));
+            assert_pending!(response.poll());
+            let (_, send) = assert_ready!(handle.poll_request()).unwrap();
+            let inner = Response::builder()
+                .status(418)
+                .header("x-inner", "1")
+                .extension(7_u8)
+                .body("tea");
+            send.send_response(inner.unwrap());
+            assert!(response.is_woken());
+            let (head, body) = assert_ready_ok!(response.poll()).into_parts();
+            assert_eq!(head.status, 418);
+            assert_eq!(head.headers.len(), 1);
+            assert_eq!(head.extensions.get(), Some(&7_u8));
+            assert!(head.extensions.get::<Rejection>().is_none());
+            drop(body);
+
+            assert_ready_ok!(service.poll_ready::<Request<Script>>());
+            let mut response = task::spawn(service.call(request()));
+            assert_pending!(response.poll());
+            let (_, send) = assert_ready!(handle.poll_request()).unwrap();
+            send.send_error("inner");
+            assert_eq!(assert_ready_err!(response.poll()).to_string(), "inner");
+        }
+    }
+}
+
+mod permits {
+    use super::*;
+
+    #[test]
+    fn a_stalled_upload_holds_none() {
+        let (mut service, mut handle) = mocked!(layer(), limited);
+        let mut clone = service.clone();
+
+        let (request, probe) = stalled();
+        assert_ready_ok!(service.poll_ready::<Request<Script>>());
+        let mut upload = task::spawn(service.call(request));
+        assert_pending!(upload.poll());
+
+        // Through the same handle, through a clone from before, and through one from after.
+        for round in 0..3 {
+            let handed_out = match round {
+                0 => &mut service,
+                1 => &mut clone,
+                _ => &mut service.clone(),
+            };
+            assert_ready_ok!(handed_out.poll_ready::<Request<Script>>());
+            let mut response = task::spawn(handed_out.call(complete()));
+            assert_pending!(response.poll());
+            answer!(handle);
+            assert_eq!(kind(&assert_ready_ok!(response.poll())), None);
+        }
+
+        probe.wake();
+        assert_pending!(upload.poll());
+        answer!(handle);
+        assert_eq!(kind(&assert_ready_ok!(upload.poll())), None);
+    }
+
+    #[test]
+    fn a_thousand_stalled_uploads_hold_none() {
+        let (mut service, mut handle) = mocked!(layer(), limited);
+        let mut uploads = Vec::new();
+        for _ in 0..1000 {
+            assert_ready_ok!(service.poll_ready::<Request<Script>>());
+            let mut upload = task::spawn(service.call(stalled().0));
+            assert_pending!(upload.poll());
+            uploads.push(upload);
+        }
+        assert_ready_ok!(service.poll_ready::<Request<Script>>());
+        let mut response = task::spawn(service.call(complete()));
+        assert_pending!(response.poll());
+        answer!(handle);
+        assert_ready_ok!(response.poll());
+    }
+
+    #[test]
+    fn backpressure_reaches_requests_that_pass_through() {
+        let (mut service, mut handle) = mocked!(layer(), limited);
+        assert_ready_ok!(service.poll_ready::<Request<Script>>());
+        let mut first = task::spawn(service.call(visitor()));
+        assert_pending!(first.poll());
+
+        assert_pending!(service.poll_ready::<Request<Script>>());
+        answer!(handle);
+        let response = assert_ready_ok!(first.poll());
+        drop((first, response));
+        assert!(service.is_woken());
+        assert_ready_ok!(service.poll_ready::<Request<Script>>());
+    }
+
+    #[test]
+    fn backpressure_reaches_callbacks_that_have_been_read() {
+        let (mut service, mut handle) = mocked!(layer(), limited);
+        let (request, probe) = stalled();
+        assert_ready_ok!(service.poll_ready::<Request<Script>>());
+        let mut upload = task::spawn(service.call(request));
+        assert_pending!(upload.poll());
+
+        assert_ready_ok!(service.poll_ready::<Request<Script>>());
+        let mut first = task::spawn(service.call(visitor()));
+        assert_pending!(first.poll());
+        answer!(handle);
+
+        probe.wake();
+        assert_pending!(upload.poll());
+        untouched(&mut handle);
+        assert!(!upload.is_woken());
+
+        assert_ready_ok!(first.poll());
+        drop(first);
+        assert!(upload.is_woken());
+        assert_pending!(upload.poll());
+        answer!(handle);
+        assert_ready_ok!(upload.poll());
+    }
+
+    #[test]
+    fn a_refusal_by_the_url_holds_none_even_before_it_is_polled() {
+        let (mut service, mut handle) = mocked!(signed_layer(), limited);
+        let mut refusals = Vec::new();
+        for (request, expected) in refused_by_url() {
+            assert_ready_ok!(service.poll_ready::<Request<Script>>());
+            let request = request.map(|()| Script::new([]).0);
+            refusals.push((task::spawn(service.call(request)), expected));
+        }
+        assert_ready_ok!(service.poll_ready::<Request<Script>>());
+        for (refusal, expected) in &mut refusals {
+            assert_eq!(kind(&assert_ready_ok!(refusal.poll())), Some(*expected));
+        }
+        untouched(&mut handle);
+    }
+
+    #[test]
+    fn a_refusal_of_the_body_holds_none() {
+        let (mut service, mut handle) = mocked!(layer().max_body_size(10), limited);
+        let mut kept = Vec::new();
+        for (steps, expected) in [
+            (vec![data("[]")], RejectionKind::MalformedPacket),
+            (
+                vec![data(r#"{"CallbackCommand":""}"#)],
+                RejectionKind::BodyTooLarge,
+            ),
+            (vec![Step::Fail], RejectionKind::BodyUnreadable),
+        ] {
+            assert_ready_ok!(service.poll_ready::<Request<Script>>());
+            let mut refusal = task::spawn(service.call(callback(Script::new(steps).0)));
+            let response = assert_ready_ok!(refusal.poll());
+            assert_eq!(kind(&response), Some(expected));
+            kept.push((refusal, response));
+        }
+        let announced = callback(Script::new([]).0.size_hint(11, None));
+        assert_ready_ok!(service.poll_ready::<Request<Script>>());
+        let mut refusal = task::spawn(service.call(announced));
+        assert_ready_ok!(refusal.poll());
+        assert_ready_ok!(service.poll_ready::<Request<Script>>());
+        untouched(&mut handle);
+    }
+}
+
+mod refusals {
+    use super::*;
+
+    #[test]
+    fn by_the_url_poll_the_body_zero_times_and_drop_it_at_once() {
+        for (request, expected) in refused_by_url() {
+            let (mut service, mut handle) = mocked!(signed_layer());
+            let (body, probe) = Script::new([data(packet())]);
+            assert_ready_ok!(service.poll_ready::<Request<Script>>());
+            let mut response = task::spawn(service.call(request.map(|()| body)));
+            assert!(probe.is_dropped(), "{expected:?}");
+            let response = assert_ready_ok!(response.poll());
+            assert_eq!(kind(&response), Some(expected));
+            assert_eq!(probe.polls(), 0, "{expected:?}");
+            untouched(&mut handle);
+        }
+    }
+
+    #[test]
+    fn of_a_body_that_is_announced_too_large_poll_it_zero_times() {
+        type Announce = fn(Request<Script>) -> Request<Script>;
+        let content_length: Announce = |mut request| {
+            let value = "1000000000000".parse().unwrap();
+            request.headers_mut().insert(CONTENT_LENGTH, value);
+            request
+        };
+        let one_too_many: Announce = |mut request| {
+            let value = "1001".parse().unwrap();
+            request.headers_mut().insert(CONTENT_LENGTH, value);
+            request.map(|body| body.size_hint(0, Some(0)))
+        };
+        let lower: Announce = |request| request.map(|body| body.size_hint(1001, None));
+        let exact: Announce = |request| request.map(|body| body.size_hint(1001, Some(1001)));
+        for announce in [content_length, one_too_many, lower, exact] {
+            let (mut service, mut handle) = mocked!(layer().max_body_size(1000));
+            let (body, probe) = Script::new([data(packet())]);
+            assert_ready_ok!(service.poll_ready::<Request<Script>>());
+            let mut response = task::spawn(service.call(announce(callback(body))));
+            let answer = assert_ready_ok!(response.poll());
+            assert_eq!(kind(&answer), Some(RejectionKind::BodyTooLarge));
+            assert_eq!(probe.polls(), 0);
+            assert!(probe.is_dropped());
+            untouched(&mut handle);
+        }
+    }
+
+    #[test]
+    fn of_the_body_drop_it_and_the_inner_service() {
+        for steps in [
+            vec![data("null")],
+            vec![data([b' '; 1001])],
+            vec![Step::Wait, Step::Fail],
+        ] {
+            let inner = Inner::default();
+            let mut service = layer().max_body_size(1000).layer(inner.clone());
+            let (body, probe) = Script::new(steps);
+            let mut response = task::spawn(service.call(callback(body)));
+            if response.poll().is_pending() {
+                probe.wake();
+                assert_ready_ok!(response.poll());
+            }
+            assert!(probe.is_dropped());
+            assert_eq!(Arc::strong_count(&inner.services), 2);
+            assert_eq!(inner.calls(), 0);
+        }
+    }
+}
+
+/// An inner service that counts: how many of it are alive, how many futures, how many calls.
+#[derive(Clone, Default)]
+struct Inner {
+    unready: bool,
+    services: Arc<()>,
+    futures: Arc<AtomicUsize>,
+    calls: Arc<AtomicUsize>,
+    ready_polls: Arc<AtomicUsize>,
+}
+
+impl Inner {
+    fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
+    }
+}
+
+impl Service<Request<RequestBody<Script>>> for Inner {
+    type Response = Response<()>;
+    type Error = Broken;
+    type Future = Never;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        self.ready_polls.fetch_add(1, Ordering::SeqCst);
+        if self.unready {
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<RequestBody<Script>>) -> Never {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        self.futures.fetch_add(1, Ordering::SeqCst);
+        Never {
+            alive: Arc::clone(&self.futures),
+            _request: request,
+        }
+    }
+}
+
+/// A response that never comes.
+struct Never {
+    alive: Arc<AtomicUsize>,
+    _request: Request<RequestBody<Script>>,
+}
+
+impl Future for Never {
+    type Output = Result<Response<()>, Broken>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Pending
+    }
+}
+
+impl Drop for Never {
+    fn drop(&mut self) {
+        self.alive.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+mod dropping_the_future {
+    use super::*;
+
+    /// Polls the response to `request` so many times, drops it, and looks for what is left over.
+    fn leaves_nothing(inner: &Inner, request: Request<Script>, probe: &Probe, polls: usize) {
+        let mut service = layer().layer(inner.clone());
+        let services = Arc::strong_count(&inner.services);
+        let mut response = task::spawn(service.call(request));
+        for poll in 0..polls {
+            if poll > 0 && !probe.is_dropped() {
+                probe.wake();
+            }
+            assert_pending!(response.poll());
+        }
+        drop(response);
+        assert!(probe.is_dropped());
+        assert_eq!(Arc::strong_count(&inner.services), services);
+        assert_eq!(inner.futures.load(Ordering::SeqCst), 0);
+    }
+
+    #[test]
+    fn before_it_is_polled() {
+        let inner = Inner::default();
+        let (request, probe) = stalled();
+        leaves_nothing(&inner, request, &probe, 0);
+        assert_eq!((probe.polls(), inner.calls()), (0, 0));
+    }
+
+    #[test]
+    fn while_it_waits_for_the_body() {
+        let inner = Inner::default();
+        let (request, probe) = stalled();
+        leaves_nothing(&inner, request, &probe, 1);
+        assert_eq!((probe.polls(), inner.calls()), (2, 0));
+    }
+
+    #[test]
+    fn while_it_waits_for_the_inner_service_to_be_ready() {
+        let inner = Inner {
+            unready: true,
+            ..Inner::default()
+        };
+        let (request, probe) = stalled();
+        leaves_nothing(&inner, request, &probe, 3);
+        assert_eq!((probe.polls(), inner.calls()), (4, 0));
+    }
+
+    #[test]
+    fn while_it_waits_for_the_inner_response() {
+        let inner = Inner::default();
+        let (request, probe) = stalled();
+        leaves_nothing(&inner, request, &probe, 3);
+        assert_eq!((probe.polls(), inner.calls()), (4, 1));
+    }
+
+    #[test]
+    fn while_a_request_passes_through() {
+        for polls in [0, 1] {
+            let inner = Inner::default();
+            let (body, probe) = Script::new([data("x")]);
+            leaves_nothing(&inner, pass_through(body), &probe, polls);
+            assert_eq!((probe.polls(), inner.calls()), (0, 1));
+        }
+    }
+
+    #[test]
+    fn before_a_refusal_is_sent() {
+        for (request, _) in refused_by_url() {
+            let inner = Inner::default();
+            let mut service = signed_layer().layer(inner.clone());
+            let (body, probe) = Script::new([data("x")]);
+            drop(service.call(request.map(|()| body)));
+            assert!(probe.is_dropped());
+            assert_eq!(Arc::strong_count(&inner.services), 2);
+            assert_eq!((probe.polls(), inner.calls()), (0, 0));
+        }
+    }
+}
+
+/// What comes of a callback whose body plays `script`, with `max_body_size(limit)`: the bytes that
+/// the inner service got, or why there are none. Also how often the body was polled.
+fn play(limit: usize, script: (Script, Probe)) -> (Result<Bytes, RejectionKind>, usize) {
+    let (body, probe) = script;
+    let (mut service, mut handle) = mocked!(layer().max_body_size(limit));
+    assert_ready_ok!(service.poll_ready::<Request<Script>>());
+    let mut response = task::spawn(service.call(callback(body)));
+    loop {
+        // Only the body wakes the task, and only it is waited for.
+        let polls = probe.polls();
+        match response.poll() {
+            Poll::Ready(Ok(answer)) => {
+                untouched(&mut handle);
+                return (Err(kind(&answer).unwrap()), probe.polls());
+            }
+            Poll::Ready(Err(error)) => panic!("{error}"),
+            Poll::Pending if probe.is_dropped() => break,
+            Poll::Pending => {
+                assert!(probe.polls() > polls);
+                assert!(!response.is_woken(), "nothing wakes itself");
+                probe.wake();
+                assert!(response.is_woken());
+            }
+        }
+    }
+    let (request, send) = assert_ready!(handle.poll_request()).unwrap();
+    assert!(!response.is_woken());
+    assert!(request.extensions().get::<Callback<FriendAdd>>().is_some());
+    send.send_response(Response::new("inner"));
+    assert!(response.is_woken());
+    assert_eq!(kind(&assert_ready_ok!(response.poll())), None);
+    (Ok(whole(request.into_body())), probe.polls())
+}
+
+/// The bytes of a body that was read before: one frame, announced exactly, and the end.
+fn whole(body: RequestBody<Script>) -> Bytes {
+    let length = body.size_hint().exact().expect("the length is known");
+    let mut body = task::spawn(body);
+    let mut next = || body.enter(|cx, body| body.poll_frame(cx));
+    let frame = assert_ready!(next()).expect("a frame").unwrap();
+    assert!(assert_ready!(next()).is_none());
+    assert!(assert_ready!(next()).is_none());
+    assert!(body.is_end_stream());
+    assert_eq!(body.size_hint().exact(), Some(0));
+    let bytes = frame.into_data().unwrap();
+    assert_eq!(bytes.len() as u64, length);
+    bytes
+}
+
+mod the_body {
+    use super::*;
+
+    #[test]
+    fn is_dropped_before_the_inner_service_is_called() {
+        let (body, probe) = Script::new([data(packet())]);
+        let at_call = probe.clone();
+        let service = tower::service_fn(move |_: Request<RequestBody<Script>>| {
+            assert!(at_call.is_dropped());
+            async { Ok::<_, Broken>(Response::<Bytes>::from(CallbackResponse::ok())) }
+        });
+        let mut response = task::spawn(layer().layer(service).call(callback(body)));
+        assert_eq!(kind(&assert_ready_ok!(response.poll())), None);
+        assert_eq!(probe.polls(), 2);
+    }
+
+    #[test]
+    fn is_dropped_before_the_inner_service_is_ready() {
+        let inner = Inner {
+            unready: true,
+            ..Inner::default()
+        };
+        let (body, probe) = Script::new([data(packet())]);
+        let mut response = task::spawn(layer().layer(inner).call(callback(body)));
+        assert_pending!(response.poll());
+        assert!(probe.is_dropped());
+    }
+
+    #[test]
+    fn may_wait_between_any_two_bytes() {
+        let packet = packet();
+        let steps = packet.iter().flat_map(|byte| [Step::Wait, data([*byte])]);
+        let script = Script::new(steps.chain([Step::Wait]));
+        let (outcome, polls) = play(packet.len(), script);
+        assert_eq!(outcome, Ok(packet.clone()));
+        assert_eq!(polls, 2 * packet.len() + 2);
+    }
+
+    #[test]
+    fn may_wait_many_times_for_one_byte() {
+        let packet = packet();
+        let waits = std::iter::repeat_n(Step::Wait, 1000);
+        let script = Script::new(waits.chain([data(&packet)]));
+        assert_eq!(play(packet.len(), script), (Ok(packet), 1002));
+    }
+
+    #[test]
+    fn is_polled_no_more_than_it_wakes() {
+        let inner = Inner {
+            unready: true,
+            ..Inner::default()
+        };
+        let (request, probe) = stalled();
+        let mut response = task::spawn(layer().layer(inner.clone()).call(request));
+        assert_pending!(response.poll());
+        assert_eq!(probe.polls(), 2);
+        assert_eq!(inner.ready_polls.load(Ordering::SeqCst), 0);
+        assert!(!response.is_woken());
+        probe.wake();
+        assert_pending!(response.poll());
+        assert_eq!(probe.polls(), 4);
+        assert_eq!(inner.ready_polls.load(Ordering::SeqCst), 1);
+        assert!(!response.is_woken());
+    }
+
+    #[test]
+    fn may_have_empty_frames_anywhere() {
+        let packet = packet();
+        for at in [0, 1, packet.len()] {
+            let (first, second) = packet.split_at(at);
+            let script = Script::new([data(""), data(first), data(""), data(second), data("")]);
+            assert_eq!(play(packet.len(), script), (Ok(packet.clone()), 6));
+        }
+        let (outcome, polls) = play(0, Script::new([data(""), data("")]));
+        assert_eq!(
+            (outcome, polls),
+            (Err(RejectionKind::MalformedPacket), 3),
+            "an empty body"
+        );
+    }
+
+    #[test]
+    fn may_have_trailers() {
+        let packet = packet();
+        for steps in [
+            vec![data(&packet), trailers()],
+            vec![data(&packet), Step::Wait, trailers(), Step::Wait],
+            vec![trailers(), data(&packet)],
+        ] {
+            let (outcome, polls) = play(packet.len(), Script::new(steps.clone()));
+            assert_eq!(outcome, Ok(packet.clone()));
+            assert_eq!(polls, steps.len() + 1);
+        }
+    }
+
+    #[test]
+    fn may_fail_at_any_frame() {
+        let packet = packet();
+        let frames: Vec<Step> = packet.chunks(10).map(data).collect();
+        for at in 0..=frames.len() {
+            // What has come may be a whole packet: without its end it is none.
+            let steps = frames[..at].iter().cloned().chain([Step::Fail]);
+            assert_eq!(
+                play(packet.len(), Script::new(steps)),
+                (Err(RejectionKind::BodyUnreadable), at + 1)
+            );
+            let steps = frames[..at].iter().cloned();
+            let script = Script::new(steps.chain([Step::Wait, Step::Fail]));
+            assert_eq!(
+                play(packet.len(), script),
+                (Err(RejectionKind::BodyUnreadable), at + 2)
+            );
+        }
+    }
+
+    #[test]
+    fn ends_where_it_has_no_more_frames_whatever_is_end_stream_says() {
+        let packet = packet();
+        let (first, second) = packet.split_at(20);
+        for is_end_stream in [false, true] {
+            let (body, probe) = Script::new([data(first), Step::Wait, data(second)]);
+            let script = (body.says_end_of_stream(is_end_stream), probe);
+            assert_eq!(play(packet.len(), script), (Ok(packet.clone()), 4));
+        }
+    }
+
+    #[test]
+    fn may_lie_about_its_size_in_either_direction() {
+        let packet = packet();
+        let size = packet.len() as u64;
+        for (lower, upper) in [
+            (0, None),
+            (0, Some(0)),
+            (1, Some(1)),
+            (0, Some(size - 1)),
+            (size - 1, Some(size - 1)),
+            (size, Some(size)),
+            (size, None),
+            (size + 1, Some(size + 1)),
+            (2 * size, None),
+            (0, Some(u64::MAX)),
+        ] {
+            let (first, second) = packet.split_at(20);
+            let (body, probe) = Script::new([data(first), data(second)]);
+            let script = (body.size_hint(lower, upper), probe);
+            assert_eq!(play(2 * packet.len(), script), (Ok(packet.clone()), 3));
+        }
+    }
+
+    #[test]
+    fn may_be_as_large_as_the_limit_and_no_larger() {
+        let packet = packet();
+        let script = || Script::new([data(&packet[..50]), data(&packet[50..])]);
+        assert_eq!(play(packet.len(), script()), (Ok(packet.clone()), 3));
+        let too_large = Err(RejectionKind::BodyTooLarge);
+        assert_eq!(play(packet.len() - 1, script()), (too_large.clone(), 2));
+        assert_eq!(play(50, script()), (too_large.clone(), 2));
+        assert_eq!(play(49, script()), (too_large.clone(), 1));
+        assert_eq!(play(0, script()), (too_large, 1));
+    }
+
+    #[test]
+    fn is_refused_at_the_first_frame_past_the_limit_even_where_it_announced_less() {
+        for (lower, upper) in [(0, None), (0, Some(0)), (5, Some(5)), (10, Some(10))] {
+            // Endless, as far as anybody can tell.
+            let frames = std::iter::repeat_n(data("1234"), 1000);
+            let (body, probe) = Script::new(frames);
+            let script = (body.size_hint(lower, upper), probe);
+            assert_eq!(play(10, script), (Err(RejectionKind::BodyTooLarge), 3));
+        }
+    }
+
+    #[test]
+    fn may_have_any_content_length_that_is_small_enough() {
+        let packet = packet();
+        for content_length in ["0", "1", "1000", "x", "-1", "99999999999999999999999999"] {
+            let (mut service, mut handle) = mocked!(layer().max_body_size(1000));
+            let (body, _) = Script::new([data(&packet)]);
+            let mut request = callback(body);
+            let value = content_length.parse().unwrap();
+            request.headers_mut().insert(CONTENT_LENGTH, value);
+            assert_ready_ok!(service.poll_ready::<Request<Script>>());
+            let mut response = task::spawn(service.call(request));
+            assert_pending!(response.poll());
+            let request = answer!(handle);
+            assert_eq!(request.headers()[CONTENT_LENGTH], content_length);
+            assert_eq!(whole(request.into_body()), packet);
+        }
+    }
+}
+
+mod passing_through {
+    use super::*;
+
+    #[test]
+    fn leaves_the_request_and_its_body_as_they_are() {
+        let (body, probe) = Script::new([
+            data("first"),
+            Step::Wait,
+            data(""),
+            data("second"),
+            trailers(),
+        ]);
+        let mut request = pass_through(body.size_hint(3, Some(77)));
+        request.headers_mut().insert("x", "y".parse().unwrap());
+        request.extensions_mut().insert(7_u8);
+        let uri = request.uri().clone();
+
+        let (mut service, mut handle) = mocked!(layer().max_body_size(0));
+        assert_ready_ok!(service.poll_ready::<Request<Script>>());
+        let mut response = task::spawn(service.call(request));
+        assert_pending!(response.poll());
+        let (head, body) = answer!(handle).into_parts();
+        assert_eq!((head.method, head.uri), (Method::POST, uri));
+        assert_eq!((head.headers.len(), head.extensions.len()), (1, 1));
+        assert_eq!(probe.polls(), 0);
+
+        let hint = body.size_hint();
+        assert_eq!((hint.lower(), hint.upper()), (3, Some(77)));
+        assert!(!body.is_end_stream());
+        let mut body = task::spawn(body);
+        let mut next = || body.enter(|cx, body| body.poll_frame(cx));
+        let data_of = |frame: Poll<Option<Result<Frame<Bytes>, Broken>>>| {
+            assert_ready!(frame).unwrap().unwrap().into_data().unwrap()
+        };
+        assert_eq!(data_of(next()), "first");
+        assert_pending!(next());
+        assert_eq!(data_of(next()), "");
+        assert_eq!(data_of(next()), "second");
+        let frame = assert_ready!(next()).unwrap().unwrap();
+        assert_eq!(frame.into_trailers().unwrap()["etag"], "end");
+        assert!(assert_ready!(next()).is_none());
+        assert_eq!(probe.polls(), 6);
+    }
+
+    #[test]
+    fn leaves_the_end_and_an_error_of_the_body_as_they_are() {
+        let (body, probe) = Script::new([Step::Fail]);
+        let (mut service, mut handle) = mocked!(layer());
+        assert_ready_ok!(service.poll_ready::<Request<Script>>());
+        let mut response = task::spawn(service.call(pass_through(body.says_end_of_stream(true))));
+        assert_pending!(response.poll());
+        let body = answer!(handle).into_body();
+        assert!(body.is_end_stream());
+        let mut body = task::spawn(body);
+        let frame = body.enter(|cx, body| body.poll_frame(cx));
+        assert_eq!(assert_ready!(frame).unwrap().unwrap_err(), Broken);
+        drop(body);
+        assert!(probe.is_dropped());
+    }
+}
+
+mod a_route {
+    use super::*;
+
+    #[test]
+    fn is_made_ready_only_by_a_callback_that_was_read() {
+        let route = Inner {
+            unready: true,
+            ..Inner::default()
+        };
+        let ready_polls = || route.ready_polls.load(Ordering::SeqCst);
+        let inner = Inner::default();
+        let mut service = layer().route_to(route.clone()).layer(inner.clone());
+
+        let (request, probe) = stalled();
+        let mut response = task::spawn(service.call(request));
+        assert_pending!(response.poll());
+        assert_eq!(ready_polls(), 0);
+        probe.wake();
+        assert_pending!(response.poll());
+        assert_eq!((ready_polls(), route.calls()), (1, 0));
+        assert!(probe.is_dropped());
+
+        drop(response);
+        assert_eq!(Arc::strong_count(&route.services), 2);
+        assert_eq!(inner.ready_polls.load(Ordering::SeqCst), 0);
+    }
+
+    #[test]
+    fn holds_no_permit_while_the_body_stalls() {
+        let (route, mut handle): (_, Handle) = mock::pair();
+        let (inner, mut rest): (_, Handle) = mock::pair();
+        rest.allow(0);
+        let route = limited(route);
+        let mut service = layer().route_to(route).layer(inner);
+
+        let (request, probe) = stalled();
+        let mut upload = task::spawn(service.call(request));
+        assert_pending!(upload.poll());
+        let mut response = task::spawn(service.call(complete()));
+        assert_pending!(response.poll());
+        answer!(handle);
+        assert_eq!(kind(&assert_ready_ok!(response.poll())), None);
+        drop(response);
+
+        probe.wake();
+        assert_pending!(upload.poll());
+        answer!(handle);
+        let answer: Answer = assert_ready_ok!(upload.poll());
+        assert_eq!(kind(&answer), None);
+        untouched(&mut rest);
+    }
+
+    #[test]
+    fn leaves_other_requests_to_wait_for_the_inner_service() {
+        let (route, mut never): (_, Handle) = mock::pair();
+        let (inner, mut handle): (_, Handle) = mock::pair();
+        handle.allow(0);
+        let mut service = layer().route_to(route).layer(inner);
+
+        let mut response = task::spawn(service.call(visitor()));
+        assert_pending!(response.poll());
+        untouched(&mut handle);
+        assert!(!response.is_woken());
+        handle.allow(1);
+        assert!(response.is_woken());
+        assert_pending!(response.poll());
+        answer!(handle);
+        assert_ready_ok!(response.poll());
+
+        handle.send_error("out of order");
+        let mut response = task::spawn(service.call(visitor()));
+        let error = assert_ready_err!(response.poll());
+        assert_eq!(error.to_string(), "out of order");
+        untouched(&mut never);
+    }
+
+    #[test]
+    fn and_the_inner_service_are_untouched_by_a_refusal() {
+        for (request, expected) in refused_by_url() {
+            let (route, inner) = (Inner::default(), Inner::default());
+            let mut service = signed_layer().route_to(route.clone()).layer(inner.clone());
+            let (body, probe) = Script::new([data(packet())]);
+            let mut response = task::spawn(service.call(request.map(|()| body)));
+            assert_eq!(kind(&assert_ready_ok!(response.poll())), Some(expected));
+            assert_eq!((probe.polls(), probe.is_dropped()), (0, true));
+            for untouched in [&route, &inner] {
+                assert_eq!(untouched.ready_polls.load(Ordering::SeqCst), 0);
+                assert_eq!(untouched.calls(), 0);
+            }
+        }
+    }
+}
+
+#[test]
+fn layers_compose_without_holding_each_other_up() {
+    // One layer for each webhook, around one service: an upload that stalls in the inner layer leaves
+    // the permit to a callback of the outer one.
+    let (mut service, mut handle) = mock::spawn_with(|mock| {
+        ServiceBuilder::new()
+            .layer(layer())
+            .layer(CallbackLayer::<FriendDelete>::new(APP))
+            .layer(ConcurrencyLimitLayer::new(1))
+            .service(mock)
+    });
+    let mut answer = || {
+        let (request, response): (Request<RequestBody<RequestBody<Script>>>, _) =
+            assert_ready!(handle.poll_request()).expect("a request");
+        response.send_response(Response::new(()));
+        request
+    };
+
+    let packet = r#"{"CallbackCommand":"Sns.CallbackFriendDelete"}"#;
+    let (body, probe) = Script::new([Step::Wait, data(packet)]);
+    let request = CallbackRequest::new(FriendDelete::COMMAND, APP, "");
+    let request = Request::post(request.uri()).body(body).unwrap();
+    assert_ready_ok!(service.poll_ready::<Request<Script>>());
+    let mut upload = task::spawn(service.call(request));
+    assert_pending!(upload.poll());
+
+    assert_ready_ok!(service.poll_ready::<Request<Script>>());
+    let mut response = task::spawn(service.call(complete()));
+    assert_pending!(response.poll());
+    assert!(answer().extensions().get::<Callback<FriendAdd>>().is_some());
+    assert_ready_ok!(response.poll());
+    drop(response);
+
+    probe.wake();
+    assert_pending!(upload.poll());
+    let request = answer();
+    assert!(
+        request
+            .extensions()
+            .get::<Callback<FriendDelete>>()
+            .is_some()
+    );
+    assert_ready_ok!(upload.poll());
+}
+
+#[derive(serde::Deserialize)]
+struct FriendDelete {}
+
+impl Packet for FriendDelete {
+    const COMMAND: &'static str = "Sns.CallbackFriendDelete";
+}
