@@ -1,0 +1,323 @@
+//! Plays Tencent Cloud Chat, which cannot reach your laptop: posts callbacks to your app, and judges
+//! the answers as Chat would.
+//!
+//! Run it with `cargo run --example simulate -- http://127.0.0.1:3000/callback`; `--help` says what
+//! else it can send.
+
+use std::{
+    error::Error,
+    fmt, fs,
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant, SystemTime},
+};
+
+use bytes::Bytes;
+use clap::{CommandFactory, Parser, error::ErrorKind};
+use indicatif::ProgressBar;
+use reqwest::{Client, Response, StatusCode, Url, redirect::Policy};
+use serde_json::Value;
+use tokio::{task::JoinSet, time::timeout};
+use tower_tencent_chat::{CallbackResponse, FriendAdd, Packet, Token, test_util::CallbackRequest};
+
+/// How long Chat waits for an answer.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// How much of an answer is read, in bytes; an envelope takes about 50.
+const MAX_ANSWER: usize = 64 * 1024;
+
+/// Plays Tencent Cloud Chat: posts a callback to your app, and judges the answer as Chat would
+#[derive(Parser)]
+#[command(after_help = "\
+Exit codes:
+  0  Chat would count every callback as delivered, and the app answered OK
+  1  Chat would call one failed: no answer within 2 s, a status other than 200, no JSON, no envelope
+  2  the command line is wrong
+  3  an envelope says FAIL: Chat counts such a callback as delivered, but the app has refused it")]
+struct Args {
+    /// The app's URL, as it would be set in Tencent's console; may have parameters of its own
+    #[arg(value_parser = parse_url)]
+    url: Url,
+
+    /// The SDKAppID that the callbacks are for
+    #[arg(long, value_name = "ID", default_value_t = 1400000000)]
+    app_id: u64,
+
+    /// Sign with this token; of several, separated by commas, the first [default: don't sign]
+    #[arg(long, env = "CALLBACK_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+
+    /// Where the user's client runs: Web, Android, iOS, Windows, Mac, iPad, RESTAPI
+    #[arg(long, default_value = "Web")]
+    platform: String,
+
+    /// Who adds a friend
+    #[arg(long, value_name = "USER_ID", default_value = "alice")]
+    from: String,
+
+    /// Whom they add; can be repeated
+    #[arg(long, value_name = "USER_ID", default_value = "bob")]
+    to: Vec<String>,
+
+    /// Send this many generated pairs instead, with UserIDs as long as they may be
+    #[arg(long, value_name = "N", conflicts_with_all = ["from", "to"])]
+    #[arg(value_parser = clap::value_parser!(u32).range(..=100_000))]
+    pairs: Option<u32>,
+
+    /// Send another webhook than Sns.CallbackFriendAdd
+    #[arg(long, requires = "body")]
+    command: Option<String>,
+
+    /// Send what this file holds
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to", "pairs"])]
+    body: Option<PathBuf>,
+
+    /// How many callbacks to send
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    count: u64,
+
+    /// How many of them at once
+    #[arg(long, value_name = "C", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    concurrency: u64,
+}
+
+fn parse_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| error.to_string())?;
+    match url.scheme() {
+        "http" | "https" => Ok(url),
+        _ => Err("not an http:// or https:// URL".to_owned()),
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    let chat = match Chat::new(&args) {
+        Ok(chat) => chat,
+        Err(error) => Args::command()
+            .error(ErrorKind::ValueValidation, error)
+            .exit(),
+    };
+    let (report, worst) = match args.count {
+        1 => one(&chat).await,
+        count => many(chat, count, args.concurrency).await,
+    };
+    // Whoever reads the report may have seen enough of it; the exit code stays right.
+    let _ = io::stdout().write_all(report.as_bytes());
+    match worst {
+        Verdict::Delivered => ExitCode::SUCCESS,
+        Verdict::Refused(_) => ExitCode::from(3),
+        Verdict::Failed(_) => ExitCode::from(1),
+    }
+}
+
+/// Posts one callback, and shows the whole answer.
+async fn one(chat: &Chat) -> (String, Verdict) {
+    let start = Instant::now();
+    let answer = chat.post().await;
+    let time = start.elapsed();
+    let shown = match &answer {
+        Ok(Answer { status, body }) => {
+            let body = printable(&String::from_utf8_lossy(body));
+            format!("{status} in {time:.1?}\n{body}\n")
+        }
+        Err(_) => String::new(),
+    };
+    let verdict = judge(answer);
+    (format!("{shown}{verdict}\n"), verdict)
+}
+
+/// Posts many callbacks, and sums up what became of them.
+async fn many(chat: Chat, count: u64, concurrency: u64) -> (String, Verdict) {
+    let bar = ProgressBar::new(count);
+    let shared = Arc::new((chat, bar.clone(), AtomicU64::new(0)));
+    let start = Instant::now();
+    let mut workers = JoinSet::new();
+    for _ in 0..concurrency.min(count) {
+        let shared = Arc::clone(&shared);
+        workers.spawn(async move {
+            let (chat, bar, sent) = &*shared;
+            let mut results = Vec::new();
+            while sent.fetch_add(1, Relaxed) < count {
+                let start = Instant::now();
+                let answer = chat.post().await;
+                results.push((start.elapsed(), judge(answer)));
+                bar.inc(1);
+            }
+            results
+        });
+    }
+    let results = workers.join_all().await.concat();
+    let elapsed = start.elapsed();
+    bar.finish_and_clear();
+
+    let (mut times, mut verdicts): (Vec<_>, Vec<_>) = results.into_iter().unzip();
+    times.sort_unstable();
+    verdicts.sort_unstable();
+    let rate = count as f64 / elapsed.as_secs_f64();
+    let mut report = format!("{count} callbacks in {elapsed:.2?}, {rate:.0} requests/s\nlatency:");
+    for (name, percent) in [
+        ("min", 0),
+        ("p50", 50),
+        ("p90", 90),
+        ("p99", 99),
+        ("max", 100),
+    ] {
+        let rank = (times.len() * percent).div_ceil(100).max(1);
+        report += &format!(" {name} {:.1?}", times[rank - 1]);
+    }
+    for alike in verdicts.chunk_by(PartialEq::eq) {
+        report += &format!("\n{:>8} × {}", alike.len(), alike[0]);
+    }
+    let worst = verdicts.pop().unwrap_or(Verdict::Delivered);
+    (report + "\n", worst)
+}
+
+/// What is sent, and where to.
+struct Chat {
+    client: Client,
+    url: Url,
+    request: CallbackRequest,
+    token: Option<Token>,
+}
+
+struct Answer {
+    status: StatusCode,
+    body: Vec<u8>,
+}
+
+impl Chat {
+    fn new(args: &Args) -> Result<Self, String> {
+        let body = match &args.body {
+            Some(path) => fs::read(path)
+                .map_err(|error| format!("--body {}: {error}", path.display()))?
+                .into(),
+            None => friend_add(args),
+        };
+        let command = args.command.as_deref().unwrap_or(FriendAdd::COMMAND);
+        let request = CallbackRequest::new(command, args.app_id, body);
+        let tokens = args.token.as_deref().unwrap_or_default();
+        let first = tokens.split(',').next().filter(|_| !tokens.is_empty());
+        let token = first.map(Token::new).transpose();
+        // An error would say that there is a provider already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        // Chat comes straight from Tencent, and takes a redirect for a failure.
+        let client = Client::builder().no_proxy().redirect(Policy::none());
+        Ok(Self {
+            client: client.build().map_err(|error| cause(&error))?,
+            url: args.url.clone(),
+            request: request.query("OptPlatform", &args.platform),
+            token: token.map_err(|error| format!("--token: {error}"))?,
+        })
+    }
+
+    async fn post(&self) -> Result<Answer, String> {
+        let request = self.client.post(self.signed_url());
+        let exchange = async { read(request.body(self.request.body()).send().await?).await };
+        match timeout(TIMEOUT, exchange).await {
+            Ok(answer) => answer.map_err(|error| format!("no whole answer: {}", cause(&error))),
+            Err(_) => Err(format!("no whole answer within {TIMEOUT:?}")),
+        }
+    }
+
+    /// The app's URL with Tencent's parameters after its own, signed now.
+    fn signed_url(&self) -> Url {
+        let mut request = self.request.clone();
+        if let Some(token) = &self.token {
+            request = request.signed(token, SystemTime::now());
+        }
+        let uri = request.uri();
+        let parameters = [self.url.query(), uri.query()].into_iter().flatten();
+        let parameters: Vec<_> = parameters.filter(|query| !query.is_empty()).collect();
+        let mut url = self.url.clone();
+        url.set_query(Some(&parameters.join("&")));
+        url
+    }
+}
+
+fn friend_add(args: &Args) -> Bytes {
+    let request = CallbackRequest::friend_add(args.app_id);
+    let request = match args.pairs {
+        Some(pairs) => (0..pairs).fold(request, |request, n| {
+            request.pair(&format!("from{n:028}"), &format!("to{n:030}"))
+        }),
+        None => (args.to.iter()).fold(request, |request, to| request.pair(&args.from, to)),
+    };
+    request.body()
+}
+
+async fn read(mut response: Response) -> reqwest::Result<Answer> {
+    let mut body = Vec::new();
+    while body.len() <= MAX_ANSWER
+        && let Some(chunk) = response.chunk().await?
+    {
+        body.extend_from_slice(&chunk);
+    }
+    body.truncate(MAX_ANSWER + 1);
+    let status = response.status();
+    Ok(Answer { status, body })
+}
+
+/// The innermost cause; what is around it repeats the URL, with the signature.
+fn cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+/// From the best to the worst.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Verdict {
+    Delivered,
+    Refused(String),
+    Failed(String),
+}
+
+fn judge(answer: Result<Answer, String>) -> Verdict {
+    let Answer { status, body } = match answer {
+        Ok(answer) => answer,
+        Err(reason) => return Verdict::Failed(reason),
+    };
+    if status != StatusCode::OK {
+        return Verdict::Failed(format!("the status is {status}, not 200"));
+    }
+    if body.len() > MAX_ANSWER {
+        return Verdict::Failed(format!("the answer is longer than {MAX_ANSWER} bytes"));
+    }
+    let Ok(json) = serde_json::from_slice::<Value>(&body) else {
+        return Verdict::Failed("the answer is not JSON".to_owned());
+    };
+    let info = json["ErrorInfo"].as_str().unwrap_or_default().to_owned();
+    match serde_json::from_value::<CallbackResponse>(json) {
+        Err(error) => Verdict::Failed(format!("the answer is not the envelope: {error}")),
+        Ok(envelope) if envelope.is_ok() => Verdict::Delivered,
+        Ok(_) => Verdict::Refused(info),
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Delivered => f.write_str("delivered"),
+            Self::Refused(info) => write!(f, "the app refused: {}", printable(info)),
+            Self::Failed(reason) => write!(f, "Chat would call it failed: {}", printable(reason)),
+        }
+    }
+}
+
+/// Text of the app's, which must not control the terminal.
+fn printable(text: &str) -> String {
+    let escape = |c| match c {
+        '"' | '\'' | '\\' => String::from(c),
+        _ => c.escape_debug().to_string(),
+    };
+    text.chars().map(escape).collect()
+}
