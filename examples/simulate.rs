@@ -32,12 +32,15 @@ const MAX_ANSWER: usize = 64 * 1024;
 
 /// Plays Tencent Cloud Chat: posts a callback to your app, and judges the answer as Chat would
 #[derive(Parser)]
-#[command(after_help = "\
+#[command(
+    name = "simulate",
+    after_help = "\
 Exit codes:
   0  Chat would count every callback as delivered, and the app answered OK
   1  Chat would call one failed: no answer within 2 s, a status other than 200, no JSON, no envelope
   2  the command line is wrong
-  3  an envelope says FAIL: Chat counts such a callback as delivered, but the app has refused it")]
+  3  an envelope says FAIL: Chat counts such a callback as delivered, but the app has refused it"
+)]
 struct Args {
     /// The app's URL, as it would be set in Tencent's console; may have parameters of its own
     #[arg(value_parser = parse_url)]
@@ -295,6 +298,9 @@ fn judge(answer: Result<Answer, String>) -> Verdict {
     let Ok(json) = serde_json::from_slice::<Value>(&body) else {
         return Verdict::Failed("the answer is not JSON".to_owned());
     };
+    if !json.is_object() {
+        return Verdict::Failed("the answer is not the envelope, which is an object".to_owned());
+    }
     let info = json["ErrorInfo"].as_str().unwrap_or_default().to_owned();
     match serde_json::from_value::<CallbackResponse>(json) {
         Err(error) => Verdict::Failed(format!("the answer is not the envelope: {error}")),
