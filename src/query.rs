@@ -1,8 +1,9 @@
 //! What the URL says: which webhook a request is, and the parameters that Tencent appends.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, iter};
 
 use http::Uri;
+use memchr::{memchr, memchr2};
 use percent_encoding::percent_decode_str;
 
 use crate::rejection::{Rejection, rejection};
@@ -12,18 +13,27 @@ use crate::rejection::{Rejection, rejection};
 /// Every request of an app comes through here, so nothing is decoded that can't be a match, and
 /// nothing is allocated.
 pub(crate) fn is_command(uri: &Uri, command: &str) -> bool {
-    commands(uri).any(|value| decodes_to(value, command))
+    uri.query().is_some_and(|query| {
+        let escaped = is_escaped(query);
+        commands(query, escaped).any(|value| decodes_to(value, command, escaped))
+    })
 }
 
 /// Whether the URL has any `CallbackCommand`.
 pub(crate) fn is_webhook(uri: &Uri) -> bool {
-    commands(uri).next().is_some()
+    uri.query()
+        .is_some_and(|query| commands(query, is_escaped(query)).next().is_some())
 }
 
-fn commands(uri: &Uri) -> impl Iterator<Item = &str> {
-    segments(uri.query().unwrap_or_default())
-        .map(|segment| segment.split_once('=').unwrap_or((segment, "")))
-        .filter(|(name, _)| decodes_to(name, "CallbackCommand"))
+/// The values of `CallbackCommand`, as they came. Few queries are escaped at all; in the others most
+/// of a segment is passed over unread.
+fn commands(query: &str, escaped: bool) -> impl Iterator<Item = &str> {
+    const NAME: &str = "CallbackCommand";
+
+    segments(query)
+        .filter(move |segment| escaped || segment.starts_with(NAME))
+        .map(|segment| split_once(segment, b'='))
+        .filter(move |(name, _)| decodes_to(name, NAME, escaped))
         .map(|(_, value)| value)
 }
 
@@ -78,28 +88,47 @@ impl<'a> Parameters<'a> {
     }
 }
 
+/// The parts between the ampersands, some of which may be empty.
 fn segments(query: &str) -> impl Iterator<Item = &str> {
-    query.split('&').filter(|segment| !segment.is_empty())
+    let mut rest = query;
+    iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let (segment, after) = split_once(rest, b'&');
+        rest = after;
+        Some(segment)
+    })
+}
+
+/// Like [`str::split_once`], which is slow on texts as short as these; all and nothing where there
+/// is no separator.
+fn split_once(text: &str, separator: u8) -> (&str, &str) {
+    match memchr(separator, text.as_bytes()) {
+        Some(at) => (&text[..at], &text[at + 1..]),
+        None => (text, ""),
+    }
 }
 
 /// The query's names and values, decoded where there is anything to decode.
 fn pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
-    segments(query).filter_map(|segment| {
-        if is_escaped(segment) {
+    let escaped = is_escaped(query);
+    segments(query).filter_map(move |segment| {
+        if escaped {
             return form_urlencoded::parse(segment.as_bytes()).next();
         }
-        let (name, value) = segment.split_once('=').unwrap_or((segment, ""));
+        let (name, value) = split_once(segment, b'=');
         Some((name.into(), value.into()))
     })
 }
 
 fn is_escaped(raw: &str) -> bool {
-    raw.bytes().any(|byte| matches!(byte, b'%' | b'+'))
+    memchr2(b'%', b'+', raw.as_bytes()).is_some()
 }
 
-/// Whether `raw` is `text` in `application/x-www-form-urlencoded`. Decoding never lengthens.
-fn decodes_to(raw: &str, text: &str) -> bool {
-    raw.len() >= text.len() && (raw == text || is_escaped(raw) && decode(raw).eq(text.bytes()))
+/// Whether `raw`, in `application/x-www-form-urlencoded` where it is `escaped`, is `text`.
+fn decodes_to(raw: &str, text: &str, escaped: bool) -> bool {
+    raw == text || escaped && decode(raw).eq(text.bytes())
 }
 
 fn decode(raw: &str) -> impl Iterator<Item = u8> {
