@@ -22,8 +22,10 @@ enum Check {
     Signed,
 }
 
+type Handler = fn(Check) -> Router;
+
 pub(crate) fn rows() -> Vec<Row> {
-    let handlers: [(&str, fn(Check) -> Router); 4] = [
+    let handlers: [(&str, Handler); 4] = [
         ("Query + Json", query_and_json),
         ("from_fn", from_fn),
         ("layer", layer),

@@ -9,7 +9,7 @@ use std::{
     fmt,
     hint::black_box,
     pin::pin,
-    task::{Context, Poll, Waker},
+    task::{Context, Waker},
     time::{Duration, SystemTime},
 };
 
@@ -64,7 +64,7 @@ where
         let mut cx = Context::from_waker(Waker::noop());
         while service.poll_ready(&mut cx).is_pending() {}
         let mut response = pin!(service.call(request.clone().map(B::from)));
-        while let Poll::Pending = response.as_mut().poll(&mut cx).map(black_box) {}
+        while response.as_mut().poll(&mut cx).map(black_box).is_pending() {}
     })
 }
 
