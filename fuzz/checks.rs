@@ -16,7 +16,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header::CONTENT_LENGTH};
 use http_body::{Body, Frame, SizeHint};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tower_layer::Layer;
 use tower_service::Service;
 use tower_tencent_chat::{
@@ -280,24 +280,27 @@ pub(crate) fn expected_of_packet(value: &Value) -> Option<RejectionKind> {
         }
         Some(_) => (),
     }
-    let is_text = |value: &Value| value.is_string();
-    let is_text_or_nothing = |object: &Map<String, Value>, name: &str| {
-        object
-            .get(name)
-            .is_none_or(|value| value.is_null() || value.is_string())
-    };
+    let is_text_or_nothing = |value: &Value| value.is_null() || value.is_string();
     let is_pair = |pair: &Value| {
-        pair.as_object().is_some_and(|pair| {
-            pair.get("From_Account").is_some_and(is_text)
-                && pair.get("To_Account").is_some_and(is_text)
-                && is_text_or_nothing(pair, "Initiator_Account")
-        })
+        let [from, to, initiator] = accounts(pair);
+        pair.as_array().is_none_or(|fields| fields.len() <= 3)
+            && from.is_some_and(Value::is_string)
+            && to.is_some_and(Value::is_string)
+            && initiator.is_none_or(is_text_or_nothing)
     };
     let pairs = packet.get("PairList").and_then(Value::as_array);
     let is_packet = pairs.is_some_and(|pairs| pairs.iter().all(is_pair))
-        && is_text_or_nothing(packet, "ClientCmd")
-        && is_text_or_nothing(packet, "Admin_Account");
+        && packet.get("ClientCmd").is_none_or(is_text_or_nothing)
+        && packet.get("Admin_Account").is_none_or(is_text_or_nothing);
     if is_packet { None } else { malformed }
+}
+
+/// From, to, and the initiator. Serde reads a struct from the list of its fields, too.
+fn accounts(pair: &Value) -> [Option<&Value>; 3] {
+    match pair {
+        Value::Array(fields) => [fields.first(), fields.get(1), fields.get(2)],
+        _ => ["From_Account", "To_Account", "Initiator_Account"].map(|name| pair.get(name)),
+    }
 }
 
 /// Compares the fields of a packet with those of its value.
@@ -310,9 +313,10 @@ pub(crate) fn assert_fields(packet: &FriendAdd, value: &Value) {
     let pairs = value["PairList"].as_array().expect("a list");
     assert_eq!(packet.pair_list.len(), pairs.len());
     for (pair, value) in packet.pair_list.iter().zip(pairs) {
-        assert_eq!(value["From_Account"], *pair.from_account);
-        assert_eq!(value["To_Account"], *pair.to_account);
-        assert_eq!(pair.initiator_account, account(&value["Initiator_Account"]));
+        let [from, to, initiator] = accounts(value);
+        assert_eq!(from.expect("an account"), &*pair.from_account);
+        assert_eq!(to.expect("an account"), &*pair.to_account);
+        assert_eq!(pair.initiator_account, initiator.and_then(account));
     }
     let client_cmd = value["ClientCmd"].as_str().map(|text| match text {
         "friend_add" | "FriendAdd" => ClientCmd::FriendAdd,
