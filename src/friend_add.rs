@@ -34,7 +34,7 @@ impl Packet for FriendAdd {
     const COMMAND: &'static str = "Sns.CallbackFriendAdd";
 }
 
-/// One pair of [`FriendAdd`].
+/// One pair of [`FriendAdd`]; the pairs of the sibling webhooks are alike, without the initiator.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FriendPair {
