@@ -7,6 +7,10 @@ use subtle::{Choice, ConstantTimeEq};
 ///
 /// [`Debug`](fmt::Debug) does not show it, and two tokens can't be compared.
 ///
+/// Comparing signatures takes no early exit: `ConstantTimeEq` of the crate `subtle` looks at all 32
+/// bytes of both digests, and all of a layer's tokens are tried, whichever has signed. So the time
+/// that a refusal takes does not tell how much of a forged signature was right.
+///
 /// ```
 /// use tower_tencent_chat::Token;
 ///
@@ -64,7 +68,8 @@ impl Token {
         base16ct::lower::encode_string(&self.digest(&request_time.to_string()))
     }
 
-    /// Whether this token signed `request_time`, the text exactly as it came; in constant time.
+    /// Whether this token signed `request_time`, the text exactly as it came; in constant time. It is
+    /// a `Choice` and no `bool`, so that whoever asks several tokens can't stop at the first.
     pub(crate) fn has_signed(&self, request_time: &str, signature: &Signature) -> Choice {
         self.digest(request_time).ct_eq(&signature.0)
     }
