@@ -99,8 +99,9 @@
 //!
 //! - `axum`: [`Callback<P>`](Callback) and `Option<Callback<P>>` are extractors, [`CallbackResponse`]
 //!   is a response, and `acknowledge` a handler.
-//! - `tracing`: an event for every refusal. `WARN` where a request was verified and the event in it is
-//!   lost, `DEBUG` where verification failed. Neither tokens nor signatures nor bodies are recorded.
+//! - `tracing`: an event for every refusal, with the target `tower_tencent_chat`. `WARN` where a
+//!   request was verified and the event in it is lost, `DEBUG` where verification failed. Neither
+//!   tokens nor signatures nor bodies are recorded.
 //! - `test-util`: `test_util::CallbackRequest`, a request as Chat sends it.
 //!
 //! [page]: https://www.tencentcloud.com/document/product/1047/34359

@@ -7,10 +7,16 @@ use crate::{CallbackContext, Rejection};
 pub(crate) fn refused(rejection: &Rejection, command: &str, context: Option<&CallbackContext>) {
     use tracing::field::debug;
 
+    // For filters: the default is the path of this module, which is private.
+    const TARGET: &str = "tower_tencent_chat";
+
     let kind = debug(rejection.kind());
     match context {
-        None => tracing::debug!(command, kind, "callback refused: {rejection}"),
+        None => {
+            tracing::debug!(target: TARGET, command, kind, "callback refused: {rejection}");
+        }
         Some(context) => tracing::warn!(
+            target: TARGET,
             command,
             kind,
             request_id = context.request_id.as_ref().map(debug),

@@ -1,9 +1,10 @@
 //! The `tracing` feature: one event for each refusal, which says nothing that it should not.
 
+#[path = "common/log.rs"]
+mod log;
+
 use std::{
     convert::Infallible,
-    io,
-    sync::{Arc, Mutex},
     time::{Duration, SystemTime},
 };
 
@@ -21,27 +22,6 @@ const LIMIT: usize = 200;
 const BODY: &str = "a body that nobody logs";
 
 type Body = http_body_util::combinators::BoxBody<Bytes, tower::BoxError>;
-
-/// Everything that is logged, of every level, as lines.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    fn lines(&self) -> Vec<String> {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        text.lines().map(str::to_owned).collect()
-    }
-}
 
 fn now() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1669872112)
@@ -69,15 +49,6 @@ fn build(request: CallbackRequest, breaks_after: usize) -> Request<Body> {
 
 /// What is logged while the request is answered.
 fn logged(request: Request<Body>) -> Vec<String> {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_target(false)
-        .without_time()
-        .with_writer(move || writer.clone())
-        .finish();
     let inner = service_fn(|_: Request<RequestBody<Body>>| async {
         Ok::<Response<Full<Bytes>>, Infallible>(CallbackResponse::ok().into())
     });
@@ -85,11 +56,11 @@ fn logged(request: Request<Body>) -> Vec<String> {
         .token(token())
         .max_body_size(LIMIT)
         .clock(now);
-    tracing::subscriber::with_default(subscriber, || {
+    let log = log::logged(|| {
         let response = tokio_test::block_on(layer.layer(inner).oneshot(request));
         assert_eq!(response.unwrap().status(), 200);
     });
-    log.lines()
+    log.lines().map(str::to_owned).collect()
 }
 
 #[test]
@@ -140,8 +111,10 @@ fn what_fails_verification_is_one_event_at_debug() {
             "the Sign parameter is not right",
         ),
     ] {
-        let line =
-            format!("DEBUG callback refused: {text} command=\"Sns.CallbackFriendAdd\" kind={kind}");
+        let line = format!(
+            "DEBUG tower_tencent_chat: callback refused: {text} \
+             command=\"Sns.CallbackFriendAdd\" kind={kind}"
+        );
         assert_eq!(logged(request), [line]);
     }
 }
@@ -176,8 +149,8 @@ fn an_authentic_callback_that_is_lost_is_one_event_at_warn() {
         ),
     ] {
         let line = format!(
-            " WARN verified callback lost: {text} command=\"Sns.CallbackFriendAdd\" kind={kind} \
-             client_ip=127.0.0.1 platform=Web"
+            " WARN tower_tencent_chat: verified callback lost: {text} \
+             command=\"Sns.CallbackFriendAdd\" kind={kind} client_ip=127.0.0.1 platform=Web"
         );
         assert_eq!(logged(request), [line]);
     }
