@@ -98,7 +98,7 @@ fn refused() -> Vec<(Request<Script<'static>>, RejectionKind, String)> {
             "the body is too large",
         ),
         (
-            Script::new().data(PACKET).data(&" ".repeat(1024 * 1024)),
+            Script::new().data(PACKET).data(" ".repeat(1024 * 1024)),
             BodyTooLarge,
             "the body is too large",
         ),

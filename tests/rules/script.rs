@@ -27,8 +27,8 @@ impl<'a> Script<'a> {
         }
     }
 
-    pub(crate) fn data(mut self, data: &str) -> Self {
-        let frame = Frame::data(Bytes::copy_from_slice(data.as_bytes()));
+    pub(crate) fn data(mut self, data: impl AsRef<[u8]>) -> Self {
+        let frame = Frame::data(Bytes::copy_from_slice(data.as_ref()));
         self.frames.push_back(Ok(frame));
         self
     }
