@@ -34,6 +34,9 @@ enum ActionStatus {
     Fail,
 }
 
+/// [`CallbackResponse::ok`], serialized.
+const OK: &str = r#"{"ActionStatus":"OK","ErrorCode":0,"ErrorInfo":""}"#;
+
 impl CallbackResponse {
     /// The callback was processed: `ActionStatus` `OK`, `ErrorCode` 0.
     #[must_use]
@@ -64,8 +67,15 @@ impl CallbackResponse {
 
 impl<B: From<Bytes>> From<CallbackResponse> for Response<B> {
     fn from(response: CallbackResponse) -> Self {
-        let body = serde_json::to_vec(&response).expect("strings and integers always serialize");
-        json(body.into()).map(B::from)
+        // Nearly every answer is this one.
+        let body = if response == CallbackResponse::ok() {
+            Bytes::from_static(OK.as_bytes())
+        } else {
+            serde_json::to_vec(&response)
+                .expect("strings and integers always serialize")
+                .into()
+        };
+        json(body).map(B::from)
     }
 }
 
@@ -100,6 +110,7 @@ mod tests {
             assert_eq!(http.status(), StatusCode::OK);
             assert_eq!(http.headers()[CONTENT_TYPE], "application/json");
             assert_eq!(http.body(), expected);
+            assert_eq!(serde_json::to_string(&response).unwrap(), expected);
             assert_eq!(
                 serde_json::from_str::<CallbackResponse>(expected).unwrap(),
                 response
