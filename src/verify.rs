@@ -119,13 +119,9 @@ fn verify_content_type(parameters: &Parameters<'_>) -> Result<(), Rejection> {
     }
 }
 
-/// A number of decimal digits and nothing else: `parse` alone would take a sign.
+/// A number of decimal digits and nothing else: `parse` alone would take a plus.
 fn decimal(text: &str) -> Option<u64> {
-    if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        text.parse().ok()
-    } else {
-        None
-    }
+    text.parse().ok().filter(|_| !text.starts_with('+'))
 }
 
 fn distance(a: SystemTime, b: SystemTime) -> Duration {
