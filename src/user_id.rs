@@ -1,11 +1,11 @@
-use std::{fmt, ops::Deref};
+use std::{cmp::Ordering, fmt, ops::Deref};
 
-use compact_str::CompactString;
-use serde::{Deserialize, Serialize};
+use arrayvec::ArrayString;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A UserID: the name of a user in the app, at most 32 bytes long where it comes from Tencent.
 ///
-/// A string slice that owns its text; 24 bytes and less are stored without an allocation.
+/// A string slice that owns its text; 32 bytes and less are stored without an allocation.
 ///
 /// ```
 /// use tower_tencent_chat::UserId;
@@ -14,15 +14,24 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!(id, "alice");
 /// assert!(id.starts_with("al"));
 /// ```
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct UserId(CompactString);
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct UserId(Text);
+
+/// Short wherever it can be, so that equal texts are of one kind.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Text {
+    Short(ArrayString<32>),
+    Long(Box<str>),
+}
 
 impl UserId {
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        match &self.0 {
+            Text::Short(text) => text,
+            Text::Long(text) => text,
+        }
     }
 }
 
@@ -42,13 +51,16 @@ impl AsRef<str> for UserId {
 
 impl From<&str> for UserId {
     fn from(text: &str) -> Self {
-        Self(text.into())
+        Self(match ArrayString::from(text) {
+            Ok(short) => Text::Short(short),
+            Err(_) => Text::Long(text.into()),
+        })
     }
 }
 
 impl From<String> for UserId {
     fn from(text: String) -> Self {
-        Self(text.into())
+        text.as_str().into()
     }
 }
 
@@ -64,6 +76,18 @@ impl PartialEq<&str> for UserId {
     }
 }
 
+impl PartialOrd for UserId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for UserId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_str().cmp(other.as_str())
+    }
+}
+
 impl fmt::Debug for UserId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self.as_str(), f)
@@ -76,13 +100,42 @@ impl fmt::Display for UserId {
     }
 }
 
+impl Serialize for UserId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for UserId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl de::Visitor<'_> for Visitor {
+            type Value = UserId;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<UserId, E> {
+                Ok(text.into())
+            }
+        }
+
+        deserializer.deserialize_str(Visitor)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const LONGEST_SHORT: &str = "a user id of thirty-two bytes!!!";
+    const SHORTEST_LONG: &str = "a user id of thirty-three bytes!!";
+
     #[test]
     fn is_a_str_in_every_way() {
-        for text in ["", "alice", "a user id of thirty-two bytes!!!", "界"] {
+        for text in ["", "alice", "界", LONGEST_SHORT, SHORTEST_LONG] {
             let id = UserId::from(text);
             assert_eq!(id, UserId::from(text.to_owned()));
             assert_eq!(id, *text);
@@ -105,6 +158,7 @@ mod tests {
     fn orders_and_pads_as_a_str_does() {
         let (alice, bob) = (UserId::from("alice"), UserId::from("bob"));
         assert!(alice < bob);
+        assert!(UserId::from(SHORTEST_LONG) < alice);
         assert_eq!(format!("{bob:>6}"), "   bob");
     }
 }
