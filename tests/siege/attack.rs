@@ -103,13 +103,14 @@ async fn pipeline(app: SocketAddr, id: String) -> Vec<String> {
     ids.into()
 }
 
+/// A byte more than the layer can ever see is refused by hyper.
 async fn long_query(app: SocketAddr, id: String) -> Vec<String> {
     let mut client = Http1::open(app).await;
     let refused = head(&as_long_as_can_be(forged(&id)), NO_BODY);
+    let too_long = refused.replace(" HTTP/", "x HTTP/");
     client.send(refused).await;
     client.is_answered(&fail(NOT_SIGNED)).await;
     let accepted = message(&as_long_as_can_be(signed(&id)));
-    let too_long = accepted.replace(" HTTP/", "x HTTP/");
     client.send(accepted).await;
     client.is_answered(OK).await;
     client.send(too_long).await;
@@ -145,7 +146,7 @@ async fn past_limit(app: SocketAddr, id: String) -> Vec<String> {
     let mut client = Http1::open(app).await;
     client.send(head(&signed(&id), CHUNKED)).await;
     client.send_chunk(&SPACES).await;
-    client.send_chunk(b" ").await;
+    client.send("1\r\n ").await;
     client.is_answered(&fail(TOO_LARGE)).await;
     vec![]
 }
