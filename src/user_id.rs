@@ -1,4 +1,10 @@
-use std::{cmp::Ordering, fmt, ops::Deref};
+use std::{
+    borrow::Borrow,
+    cmp::Ordering,
+    fmt,
+    hash::{Hash, Hasher},
+    ops::Deref,
+};
 
 use arrayvec::ArrayString;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -14,11 +20,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 /// assert_eq!(id, "alice");
 /// assert!(id.starts_with("al"));
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct UserId(Text);
 
 /// Short wherever it can be, so that equal texts are of one kind.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq)]
 enum Text {
     Short(ArrayString<32>),
     Long(Box<str>),
@@ -45,6 +51,13 @@ impl Deref for UserId {
 
 impl AsRef<str> for UserId {
     fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+/// A map with `UserId`s as its keys is searched by a `&str`.
+impl Borrow<str> for UserId {
+    fn borrow(&self) -> &str {
         self.as_str()
     }
 }
@@ -88,6 +101,12 @@ impl Ord for UserId {
     }
 }
 
+impl Hash for UserId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
 impl fmt::Debug for UserId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self.as_str(), f)
@@ -128,6 +147,8 @@ impl<'de> Deserialize<'de> for UserId {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeSet, HashSet};
+
     use super::*;
 
     const LONGEST_SHORT: &str = "a user id of thirty-two bytes!!!";
@@ -155,10 +176,18 @@ mod tests {
     }
 
     #[test]
+    fn is_found_in_a_map_by_a_str() {
+        for text in ["alice", LONGEST_SHORT, SHORTEST_LONG] {
+            assert!(HashSet::from([UserId::from(text)]).contains(text));
+            assert!(BTreeSet::from([UserId::from(text)]).contains(text));
+        }
+    }
+
+    #[test]
     fn orders_and_pads_as_a_str_does() {
-        let (alice, bob) = (UserId::from("alice"), UserId::from("bob"));
-        assert!(alice < bob);
-        assert!(UserId::from(SHORTEST_LONG) < alice);
-        assert_eq!(format!("{bob:>6}"), "   bob");
+        let mut ids = ["bob", "alice", SHORTEST_LONG].map(UserId::from);
+        ids.sort();
+        assert_eq!(ids, [SHORTEST_LONG, "alice", "bob"].map(UserId::from));
+        assert_eq!(format!("{:>6}", ids[2]), "   bob");
     }
 }
