@@ -17,24 +17,25 @@ use super::{
 };
 
 #[derive(Clone, Copy)]
-enum Check {
+pub(crate) enum Check {
     Unsigned,
     Signed,
 }
 
 type Handler = fn(Check) -> Router;
 
+pub(crate) const HANDLERS: [(&str, Handler); 4] = [
+    ("Query + Json", query_and_json),
+    ("from_fn", from_fn),
+    ("layer", layer),
+    ("route_to", route_to),
+];
+
 pub(crate) fn rows() -> Vec<Row> {
-    let handlers: [(&str, Handler); 4] = [
-        ("Query + Json", query_and_json),
-        ("from_fn", from_fn),
-        ("layer", layer),
-        ("route_to", route_to),
-    ];
     let mut rows = vec![Row::new("nothing", || {
         work(nothing(), callback(3, 20).build())
     })];
-    for (name, handler) in handlers.into_iter().skip(1) {
+    for (name, handler) in HANDLERS.into_iter().skip(1) {
         rows.push(Row::new(format!("{name}, pass-through"), move || {
             let request = Request::post(OTHER_WEBHOOK).body(Bytes::from_static(b"{}"));
             let request = request.expect("the URL is valid");
@@ -42,12 +43,12 @@ pub(crate) fn rows() -> Vec<Row> {
         }));
     }
     for pairs in [3, 1000] {
-        for (name, handler) in handlers {
+        for (name, handler) in HANDLERS {
             rows.push(Row::new(format!("{name}, {pairs} pairs"), move || {
                 work(handler(Check::Unsigned), callback(pairs, 20).build())
             }));
         }
-        for (name, handler) in handlers {
+        for (name, handler) in HANDLERS {
             let name = format!("{name}, {pairs} pairs, signed");
             rows.push(Row::new(name, move || {
                 work(handler(Check::Signed), signed(callback(pairs, 20)).build())
@@ -70,7 +71,7 @@ fn work(app: Router, mut request: Request<Bytes>) -> Work {
     send::<_, Body>(app.into_service(), request)
 }
 
-fn nothing() -> Router {
+pub(crate) fn nothing() -> Router {
     Router::new().route("/", post(async || ()))
 }
 
@@ -87,7 +88,7 @@ fn from_fn(check: Check) -> Router {
         .layer(middleware::from_fn_with_state(app, handwritten::middleware))
 }
 
-fn handwritten_app(check: Check) -> handwritten::App {
+pub(crate) fn handwritten_app(check: Check) -> handwritten::App {
     handwritten::App {
         sdk_app_id: APP,
         token: match check {

@@ -48,7 +48,7 @@ pub(crate) struct Parameters {
 #[expect(dead_code)]
 pub(crate) struct FriendAdd {
     callback_command: String,
-    pair_list: Vec<FriendPair>,
+    pub(crate) pair_list: Vec<FriendPair>,
     client_cmd: String,
     #[serde(rename = "Admin_Account")]
     admin_account: String,
@@ -57,11 +57,11 @@ pub(crate) struct FriendAdd {
 
 #[derive(Deserialize)]
 #[expect(dead_code)]
-struct FriendPair {
+pub(crate) struct FriendPair {
     #[serde(rename = "From_Account")]
-    from_account: String,
+    pub(crate) from_account: String,
     #[serde(rename = "To_Account")]
-    to_account: String,
+    pub(crate) to_account: String,
     #[serde(rename = "Initiator_Account")]
     initiator_account: String,
 }

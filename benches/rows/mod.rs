@@ -1,7 +1,7 @@
 //! What is measured: rows that the benches share, each of which runs one request.
 
-mod axum;
-mod handwritten;
+pub(crate) mod axum;
+pub(crate) mod handwritten;
 mod json;
 mod tower;
 
@@ -69,14 +69,14 @@ where
 }
 
 /// A callback with ids of so many bytes.
-fn callback(pairs: usize, id_len: usize) -> CallbackRequest {
+pub(crate) fn callback(pairs: usize, id_len: usize) -> CallbackRequest {
     (0..pairs).fold(CallbackRequest::friend_add(APP), |callback, index| {
         let id = |name| format!("{name}{index:0width$}", width = id_len - 1);
         callback.pair(&id('a'), &id('b'))
     })
 }
 
-fn signed(callback: CallbackRequest) -> CallbackRequest {
+pub(crate) fn signed(callback: CallbackRequest) -> CallbackRequest {
     callback.signed(&token(), now())
 }
 
