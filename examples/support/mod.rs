@@ -55,6 +55,7 @@ pub(crate) fn friend_add_layer() -> Result<FriendAddLayer, String> {
 
 /// Prints one line for each pair.
 pub(crate) fn print<'a>(did: &str, pairs: impl IntoIterator<Item = (&'a UserId, &'a UserId)>) {
+    // Standard output by itself is flushed at every line.
     let mut out = BufWriter::new(io::stdout().lock());
     for (from, to) in pairs {
         // Escaped: a line break in an id would forge a line.
