@@ -12,7 +12,7 @@ use std::{convert::Infallible, error::Error, pin::pin, process::ExitCode, time::
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::{Request, Response, StatusCode, body::Incoming};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::{conn::auto::Builder, graceful::GracefulShutdown},
@@ -21,16 +21,14 @@ use hyper_util::{
 use tokio::time::{sleep, timeout};
 use tower::{ServiceBuilder, service_fn};
 use tower_http::timeout::TimeoutLayer;
-use tower_tencent_chat::{Acknowledge, Callback, CallbackResponse, FriendAdd, RequestBody};
+use tower_tencent_chat::{Acknowledge, Callback, CallbackResponse, FriendAdd};
 
 use support::{friend_add_layer, listen, print, stop_signal};
 
 /// How long Chat waits for an answer.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-async fn friend_added(
-    request: Request<RequestBody<Incoming>>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn friend_added<B>(request: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
     let Some(callback) = request.extensions().get::<Callback<FriendAdd>>() else {
         return Ok(CallbackResponse::fail("no callback came with the request").into());
     };

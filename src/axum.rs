@@ -9,7 +9,7 @@ use axum_core::{
 };
 use http::{Uri, request::Parts};
 
-use crate::{Callback, CallbackResponse, Packet, acknowledge::answer};
+use crate::{Callback, CallbackResponse, Packet, fallback::answer};
 
 /// Extracts the callback that the layer has put into the request. Where there is none, Chat is told
 /// so with the FAIL envelope; a handler that serves several webhooks takes an

@@ -10,7 +10,8 @@ use pin_project_lite::pin_project;
 
 pin_project! {
     /// The body of a request behind the layer: the original one where the request passed through,
-    /// and the bytes that were read, to be read again, where it was a callback.
+    /// and the bytes that were read, to be read again, where it was a callback. It nests where layers
+    /// do, so handlers are best generic over the body.
     pub struct RequestBody<B> {
         #[pin]
         inner: Inner<B>,

@@ -26,6 +26,41 @@ use crate::Platform;
 /// }
 /// # log(&Request::new(()));
 /// ```
+///
+/// With the feature `axum` it is an extractor, and an optional one where a handler serves several
+/// webhooks:
+///
+/// ```
+/// use axum::{Router, routing::post};
+/// use tower::ServiceBuilder;
+/// use tower_tencent_chat::{
+///     Callback, CallbackResponse, FriendAdd, FriendAddLayer, FriendPair, Packet,
+/// };
+///
+/// #[derive(serde::Deserialize)]
+/// #[serde(rename_all = "PascalCase")]
+/// struct FriendDelete {
+///     pair_list: Vec<FriendPair>,
+/// }
+///
+/// impl Packet for FriendDelete {
+///     const COMMAND: &'static str = "Sns.CallbackFriendDelete";
+/// }
+///
+/// async fn webhooks(
+///     added: Option<Callback<FriendAdd>>,
+///     deleted: Option<Callback<FriendDelete>>,
+/// ) -> CallbackResponse {
+///     println!("{} added, {} deleted", added.is_some(), deleted.is_some());
+///     CallbackResponse::ok()
+/// }
+///
+/// let friend_add = FriendAddLayer::new(1400000000);
+/// let layers = ServiceBuilder::new()
+///     .layer(friend_add.for_packet::<FriendDelete>())
+///     .layer(friend_add);
+/// let app: Router = Router::new().route("/callback", post(webhooks).layer(layers));
+/// ```
 pub struct Callback<P> {
     shared: Arc<(P, CallbackContext)>,
 }

@@ -18,7 +18,8 @@ pub type FriendAddLayer = CallbackLayer<FriendAdd>;
 /// A [`Layer`] that receives one webhook of Tencent Cloud Chat: requests with the `CallbackCommand`
 /// of `P`.
 ///
-/// The [crate's documentation](crate) says what it checks and what it answers.
+/// The [crate's documentation](crate) says what it checks and what it answers. The inner service has
+/// to be `Clone`; where one isn't, Tower's `Buffer` makes it so.
 ///
 /// ```
 /// use std::time::Duration;
@@ -124,11 +125,14 @@ impl<P: Packet> CallbackLayer<P> {
     /// A layer that delivers its callbacks to `service`, in place of the inner service. Refusals stay
     /// as they are, and every other request still reaches the inner service.
     ///
-    /// The service is anything that takes the request and answers like the inner service: an axum
-    /// `post(handler)`, a `service_fn`. It is cloned for each callback, and made ready only once the
-    /// callback has been verified and parsed. What the inner service can take does not matter to it:
-    /// where that one is at its limit, callbacks are delivered all the same, and other requests wait
-    /// after `call` rather than in `poll_ready`.
+    /// The service is anything that takes the request and answers with the response body and the error
+    /// of the inner service: an axum `post(handler)`, which takes its state by `with_state`, or a
+    /// `service_fn`. A layer that changes the body, such as `TraceLayer`, goes around them all or around
+    /// one of them, not between. The service is cloned for each callback, and made ready only once the
+    /// callback has been verified and parsed.
+    ///
+    /// What the inner service can take does not matter: where it is at its limit, callbacks are delivered
+    /// all the same, and other requests wait after `call` rather than in `poll_ready`.
     ///
     /// ```
     /// use axum::{Router, routing::post};

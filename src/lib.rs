@@ -7,9 +7,29 @@
 //! [`Callback<FriendAdd>`](Callback) in their extensions; every other request passes through
 //! untouched, so that layers for several webhooks stack.
 //!
-//! # Example
+//! # Examples
 //!
-//! One request that is accepted, and one that is refused:
+//! On axum, with the feature `axum`:
+//!
+//! ```
+//! use axum::{Router, routing::post};
+//! use tower::ServiceBuilder;
+//! use tower_tencent_chat::{Callback, CallbackResponse, FriendAdd, FriendAddLayer, acknowledge};
+//!
+//! async fn friend_added(callback: Callback<FriendAdd>) -> CallbackResponse {
+//!     for pair in &callback.pair_list {
+//!         println!("{} added {}", pair.from_account, pair.to_account);
+//!     }
+//!     CallbackResponse::ok()
+//! }
+//!
+//! let callbacks = ServiceBuilder::new()
+//!     .layer(FriendAddLayer::new(1400000000).route_to(post(friend_added)))
+//!     .service(post(acknowledge));
+//! let app: Router = Router::new().route_service("/callback", callbacks);
+//! ```
+//!
+//! Without a framework, one request that is accepted, and one that is refused:
 //!
 //! ```
 //! use std::{convert::Infallible, time::SystemTime};
@@ -108,12 +128,12 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod acknowledge;
 #[cfg(feature = "axum")]
 mod axum;
 mod body;
 mod callback;
 mod command;
+mod fallback;
 mod friend_add;
 mod future;
 mod layer;
@@ -137,9 +157,9 @@ mod verify;
 #[cfg(feature = "axum")]
 pub use self::axum::acknowledge;
 pub use self::{
-    acknowledge::Acknowledge,
     body::{RequestBody, ResponseBody},
     callback::{Callback, CallbackContext},
+    fallback::Acknowledge,
     friend_add::{ClientCmd, FriendAdd, FriendPair},
     future::ResponseFuture,
     layer::{CallbackLayer, FriendAddLayer},

@@ -36,7 +36,8 @@ use crate::{
 /// ```
 ///
 /// The layer compares the packet's `CallbackCommand` itself; the type may name the field, but need
-/// not. Leave `deny_unknown_fields` away: Tencent adds fields as it goes.
+/// not. Leave `deny_unknown_fields` away: Tencent adds fields as it goes. A refusal doesn't say which
+/// field was wrong, so test the type on a body that Chat has sent, with `serde_json::from_str`.
 pub trait Packet: DeserializeOwned + Send + Sync + 'static {
     /// The `CallbackCommand` of the webhook, such as `Sns.CallbackFriendAdd`.
     const COMMAND: &'static str;

@@ -1,4 +1,4 @@
-//! Requests as Tencent Cloud Chat sends them, for tests of your handler.
+//! Requests as Tencent Cloud Chat sends them, for tests of your handler behind its layer.
 //!
 //! ```
 //! use bytes::Bytes;
