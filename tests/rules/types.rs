@@ -172,6 +172,15 @@ fn debug_shows_the_rules_and_no_token() {
 }
 
 #[test]
+fn debug_of_what_is_empty_is_its_name() {
+    assert_eq!(format!("{:?}", Acknowledge::new()), "Acknowledge");
+    assert_eq!(
+        format!("{:?}", Acknowledge::<Vec<u8>>::default()),
+        "Acknowledge"
+    );
+}
+
+#[test]
 fn debug_of_a_future_and_of_bodies_shows_nothing_of_the_request() {
     let mut service = FriendAddLayer::new(APP_ID).layer(Inner(PhantomData));
     let future = service.call(post(REQUIRED));
