@@ -3,13 +3,13 @@
 use std::convert::Infallible;
 
 use axum_core::{
-    body::Body,
-    extract::{FromRequestParts, OptionalFromRequestParts},
+    extract::{FromRequestParts, OptionalFromRequestParts, Request},
     response::{IntoResponse, Response},
 };
-use http::{Uri, request::Parts};
+use http::request::Parts;
+use tower_service::Service;
 
-use crate::{Callback, CallbackResponse, Packet, fallback::answer};
+use crate::{Acknowledge, Callback, CallbackResponse, Packet};
 
 /// Extracts the callback that the layer has put into the request. Where there is none, Chat is told
 /// so with the FAIL envelope; a handler that serves several webhooks takes an
@@ -40,9 +40,9 @@ impl IntoResponse for CallbackResponse {
 
 /// An axum handler that answers OK to every webhook that no layer before it has taken.
 ///
-/// It is [`Acknowledge`](crate::Acknowledge) as a handler: what carries no `CallbackCommand` is no
-/// webhook and gets 404.
+/// It is [`Acknowledge`] as a handler: what carries no `CallbackCommand` is no webhook and gets 404.
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
-pub async fn acknowledge(uri: Uri) -> Response {
-    answer(&uri).map(Body::from)
+pub async fn acknowledge(request: Request) -> Response {
+    let Ok(response) = Acknowledge::default().call(request).await;
+    response
 }

@@ -9,6 +9,9 @@ use tower_layer::Layer;
 
 use crate::{CallbackService, FriendAdd, Packet, RouteLayer, Token, verify::Rules};
 
+/// How large a body may be where nothing else is set, in bytes.
+pub(crate) const MAX_BODY_SIZE: usize = 1024 * 1024;
+
 /// The layer that receives "After a Friend Is Added", `Sns.CallbackFriendAdd`.
 ///
 /// `FriendAddLayer::new(1400000000)` is the whole set-up. Where authentication is switched on in the
@@ -47,7 +50,7 @@ impl<P: Packet> CallbackLayer<P> {
             sdk_app_id,
             tokens: Vec::new(),
             request_time_window: Duration::from_secs(60),
-            max_body_size: 1024 * 1024,
+            max_body_size: MAX_BODY_SIZE,
             clock: Arc::new(SystemTime::now),
         };
         Self {
@@ -65,8 +68,8 @@ impl<P: Packet> CallbackLayer<P> {
         self
     }
 
-    /// How far `RequestTime` may be from now, past and future, inclusive. Default: 60 seconds, as
-    /// Tencent asks for. Only looked at where a [`token`](Self::token) is set.
+    /// How far `RequestTime` may be from now, past and future, in whole seconds, inclusive. Default: 60
+    /// seconds, as Tencent asks for. Only looked at where a [`token`](Self::token) is set.
     ///
     /// Whoever sees a signed URL can send it again, with any body, as long as the window is open:
     /// widen it no further than your clock is wrong.

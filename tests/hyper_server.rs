@@ -266,6 +266,10 @@ async fn a_routed_service_and_acknowledge_make_a_server() {
     tokio::spawn(driver);
     let mut client = Client::One(client);
 
+    // On one connection, which a large body must not cost, though nobody wants it.
+    let other = CallbackRequest::new("State.StateChange", APP_ID, vec![b' '; 1024 * 1024]);
+    let response = client.send(whole(other)).await;
+    assert_eq!(text(response).await, OK);
     let response = client.send(whole(alice_adds_bob())).await;
     assert_eq!(text(response).await, fail("bob"));
     let other = CallbackRequest::new("State.StateChange", APP_ID, "{}");

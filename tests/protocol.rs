@@ -2,6 +2,7 @@
 //! when, who holds what, and who wakes whom.
 
 use std::{
+    convert::Infallible,
     pin::Pin,
     sync::{
         Arc,
@@ -11,13 +12,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, Request, Response, header::CONTENT_LENGTH};
+use http::{Method, Request, Response, StatusCode, header::CONTENT_LENGTH};
 use http_body::{Body, Frame};
+use http_body_util::Full;
 use tokio_test::{assert_pending, assert_ready, assert_ready_err, assert_ready_ok, task};
 use tower::{Layer, Service, ServiceBuilder, limit::ConcurrencyLimitLayer};
 use tower_tencent_chat::{
-    Callback, CallbackLayer, CallbackResponse, FriendAdd, FriendAddLayer, Packet, Rejection,
-    RejectionKind, RequestBody, ResponseBody, Token, test_util::CallbackRequest,
+    Acknowledge, Callback, CallbackLayer, CallbackResponse, FriendAdd, FriendAddLayer, Packet,
+    Rejection, RejectionKind, RequestBody, ResponseBody, Token, test_util::CallbackRequest,
 };
 use tower_test::mock;
 
@@ -1070,4 +1072,58 @@ struct FriendDelete {}
 
 impl Packet for FriendDelete {
     const COMMAND: &'static str = "Sns.CallbackFriendDelete";
+}
+
+/// The future of the fallback's answer to the body at this URL.
+fn acknowledged(
+    uri: &str,
+    body: Script,
+) -> task::Spawn<impl Future<Output = Result<Response<Full<Bytes>>, Infallible>>> {
+    task::spawn(Acknowledge::new().call(Request::post(uri).body(body).unwrap()))
+}
+
+const ANOTHER_WEBHOOK: &str = "/?CallbackCommand=State.StateChange";
+
+#[test]
+fn a_webhook_is_acknowledged_once_its_body_has_been_read() {
+    let (body, probe) = Script::new([data("{"), Step::Wait, data(""), data("}"), trailers()]);
+    let mut future = acknowledged(ANOTHER_WEBHOOK, body);
+    assert_pending!(future.poll());
+    assert!(!future.is_woken());
+    probe.wake();
+    assert!(future.is_woken());
+    let response = assert_ready_ok!(future.poll());
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(probe.polls(), 6);
+}
+
+#[test]
+fn a_webhook_is_acknowledged_though_its_body_breaks() {
+    let (body, probe) = Script::new([data("{"), Step::Fail]);
+    let response = assert_ready_ok!(acknowledged(ANOTHER_WEBHOOK, body).poll());
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(probe.polls(), 2);
+}
+
+#[test]
+fn what_is_acknowledged_is_read_up_to_a_mebibyte() {
+    for (last, polls) in [(1023, 3), (1024, 2), (1025, 2)] {
+        let steps = [
+            data(vec![b' '; 1023 * 1024]),
+            data(vec![b' '; last]),
+            data("end"),
+        ];
+        let (body, probe) = Script::new(steps);
+        let response = assert_ready_ok!(acknowledged(ANOTHER_WEBHOOK, body).poll());
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(probe.polls(), polls, "{last}");
+    }
+}
+
+#[test]
+fn what_is_no_webhook_is_answered_unread() {
+    let (body, probe) = Script::new([Step::Wait]);
+    let response = assert_ready_ok!(acknowledged("/favicon.ico", body).poll());
+    assert_eq!(response.status(), StatusCode::NOT_FOUND);
+    assert_eq!(probe.polls(), 0);
 }
