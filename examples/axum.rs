@@ -8,18 +8,14 @@
 
 mod support;
 
-use std::{error::Error, process::ExitCode, time::Duration};
+use std::{error::Error, process::ExitCode};
 
 use axum::{Router, http::StatusCode, routing::post};
-use tokio::time::sleep;
 use tower::ServiceBuilder;
 use tower_http::timeout::TimeoutLayer;
 use tower_tencent_chat::{Callback, CallbackResponse, FriendAdd, acknowledge};
 
-use support::{friend_add_layer, listen, print, stop_signal};
-
-/// How long Chat waits for an answer.
-const TIMEOUT: Duration = Duration::from_secs(2);
+use support::{TIMEOUT, friend_add_layer, print};
 
 async fn friend_added(callback: Callback<FriendAdd>) -> CallbackResponse {
     let pairs = callback.pair_list.iter();
@@ -44,12 +40,5 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         .route_service("/callback", callbacks)
         .layer(timeout);
 
-    let (stop, give_up) = (stop_signal()?, stop_signal()?);
-    let server = axum::serve(listen().await?, app).with_graceful_shutdown(stop);
-    tokio::select! {
-        served = server => served?,
-        // Requests have ended by then, but a client may never finish the head of one.
-        () = async { give_up.await; sleep(TIMEOUT * 2).await } => {}
-    }
-    Ok(())
+    support::serve(app).await
 }

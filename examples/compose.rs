@@ -9,7 +9,7 @@
 
 mod support;
 
-use std::{error::Error, process::ExitCode, time::Duration};
+use std::{error::Error, process::ExitCode};
 
 use axum::{Router, http::StatusCode, routing::post};
 use serde::Deserialize;
@@ -17,7 +17,7 @@ use tower::ServiceBuilder;
 use tower_http::timeout::TimeoutLayer;
 use tower_tencent_chat::{Callback, CallbackResponse, FriendAdd, Packet, UserId, acknowledge};
 
-use support::{friend_add_layer, listen, print, stop_signal};
+use support::{TIMEOUT, friend_add_layer, print};
 
 #[derive(Deserialize)]
 struct FriendDelete {
@@ -83,16 +83,9 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         .layer(friend_delete.route_to(post(friend_deleted)))
         .layer(black_list_add.route_to(post(blocked)))
         .service(post(acknowledge));
-    // Chat has gone by then.
-    let timeout =
-        TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, Duration::from_secs(2));
+    let timeout = TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, TIMEOUT);
     let app = Router::new()
         .route_service("/callback", callbacks)
         .layer(timeout);
-
-    let stop = stop_signal()?;
-    axum::serve(listen().await?, app)
-        .with_graceful_shutdown(stop)
-        .await?;
-    Ok(())
+    support::serve(app).await
 }

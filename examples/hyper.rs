@@ -23,10 +23,7 @@ use tower::{ServiceBuilder, service_fn};
 use tower_http::timeout::TimeoutLayer;
 use tower_tencent_chat::{Acknowledge, Callback, CallbackResponse, FriendAdd};
 
-use support::{friend_add_layer, listen, print, stop_signal};
-
-/// How long Chat waits for an answer.
-const TIMEOUT: Duration = Duration::from_secs(2);
+use support::{TIMEOUT, friend_add_layer, listen, print, stop_signal};
 
 async fn friend_added<B>(request: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
     let Some(callback) = request.extensions().get::<Callback<FriendAdd>>() else {

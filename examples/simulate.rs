@@ -22,7 +22,7 @@ use clap::{CommandFactory, Parser, error::ErrorKind};
 use indicatif::ProgressBar;
 use reqwest::{Client, Response, StatusCode, Url, redirect::Policy};
 use serde_json::Value;
-use tokio::{task::JoinSet, time::timeout};
+use tokio::{runtime::Runtime, task::JoinSet, time::timeout};
 use tower_tencent_chat::{CallbackResponse, FriendAdd, Packet, Token, test_util::CallbackRequest};
 
 /// How long Chat waits for an answer.
@@ -98,8 +98,15 @@ fn parse_url(text: &str) -> Result<Url, String> {
     }
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
+    let runtime = Runtime::new().expect("a runtime starts");
+    let code = runtime.block_on(simulate());
+    // Chat has gone by now, whatever the app or the resolver still does.
+    runtime.shutdown_background();
+    code
+}
+
+async fn simulate() -> ExitCode {
     let args = Args::parse();
     let chat = match Chat::new(&args) {
         Ok(chat) => chat,

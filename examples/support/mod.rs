@@ -5,10 +5,15 @@ use std::{
     error::Error,
     io::{self, BufWriter, IsTerminal, Write},
     process::ExitCode,
+    time::Duration,
 };
 
-use tokio::net::TcpListener;
+use axum::Router;
+use tokio::{net::TcpListener, time::sleep};
 use tower_tencent_chat::{FriendAddLayer, Token, UserId};
+
+/// How long Chat waits for an answer.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Runs a server, with its log and its errors on the standard error.
 pub(crate) async fn run(serve: impl Future<Output = Result<(), Box<dyn Error>>>) -> ExitCode {
@@ -16,11 +21,13 @@ pub(crate) async fn run(serve: impl Future<Output = Result<(), Box<dyn Error>>>)
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .with_max_level(tracing::Level::WARN)
+        // Standard error may be closed: nothing could be printed about that.
+        .log_internal_errors(false)
         .init();
     match serve.await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            let _ = writeln!(io::stderr(), "{error}");
             ExitCode::FAILURE
         }
     }
@@ -51,6 +58,19 @@ pub(crate) fn friend_add_layer() -> Result<FriendAddLayer, String> {
         layer = layer.token(token);
     }
     Ok(layer)
+}
+
+/// Serves an app until it is told to stop.
+#[allow(dead_code, reason = "the hyper example serves by itself")]
+pub(crate) async fn serve(app: Router) -> Result<(), Box<dyn Error>> {
+    let (stop, give_up) = (stop_signal()?, stop_signal()?);
+    let server = axum::serve(listen().await?, app).with_graceful_shutdown(stop);
+    tokio::select! {
+        served = server => served?,
+        // Requests have ended by then, but a client may never finish the head of one.
+        () = async { give_up.await; sleep(TIMEOUT * 2).await } => {}
+    }
+    Ok(())
 }
 
 /// Prints one line for each pair.
