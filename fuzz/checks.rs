@@ -329,7 +329,9 @@ pub(crate) fn assert_fields(packet: &FriendAdd, value: &Value) {
         Value::Null => true,
         Value::Bool(flag) => !flag,
         Value::Number(number) => number.as_f64() == Some(0.0),
-        Value::String(text) => text.is_empty() || text == "false" || text.parse::<f64>() == Ok(0.0),
+        Value::String(text) => {
+            text.is_empty() || text.eq_ignore_ascii_case("false") || text.parse::<f64>() == Ok(0.0)
+        }
         Value::Array(_) | Value::Object(_) => false,
     };
     assert_eq!(packet.force_flag, !is_zero);

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{Packet, UserId};
+use crate::{Packet, UserId, flag};
 
 /// The packet of `Sns.CallbackFriendAdd`: friends have been added.
 ///
@@ -103,32 +103,6 @@ mod optional_account {
     }
 }
 
-/// 0 or 1; but Tencent's pages disagree on whether an integer comes in quotes.
-mod flag {
-    use serde_json::Value;
-
-    use super::*;
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<bool, D::Error> {
-        Ok(match Value::deserialize(deserializer)? {
-            Value::Null => false,
-            Value::Bool(flag) => flag,
-            Value::Number(number) => number.as_f64() != Some(0.0),
-            Value::String(text) => match text.parse::<f64>() {
-                Ok(number) => number != 0.0,
-                Err(_) => !matches!(&*text, "" | "false"),
-            },
-            Value::Array(_) | Value::Object(_) => true,
-        })
-    }
-
-    pub(super) fn serialize<S: Serializer>(flag: &bool, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u8((*flag).into())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -208,35 +182,6 @@ mod tests {
         ] {
             let packet = parse(json!({"PairList": [], "ClientCmd": text}));
             assert_eq!(packet.client_cmd, Some(expected));
-        }
-    }
-
-    #[test]
-    fn force_flag_is_anything_but_zero_false_and_empty() {
-        for (flag, expected) in [
-            (json!(0), false),
-            (json!(0.0), false),
-            (json!(-0.0), false),
-            (json!("0"), false),
-            (json!("0.0"), false),
-            (json!(""), false),
-            (json!(false), false),
-            (json!("false"), false),
-            (json!(null), false),
-            (json!(1), true),
-            (json!(2), true),
-            (json!(-1), true),
-            (json!(0.5), true),
-            (json!(u64::MAX), true),
-            (json!("1"), true),
-            (json!("yes"), true),
-            (json!(true), true),
-            (json!("true"), true),
-            (json!([]), true),
-            (json!({}), true),
-        ] {
-            let packet = parse(json!({"PairList": [], "ForceFlag": flag}));
-            assert_eq!(packet.force_flag, expected, "{flag}");
         }
     }
 

@@ -134,6 +134,7 @@ mod body;
 mod callback;
 mod command;
 mod fallback;
+mod flag;
 mod friend_add;
 mod future;
 mod layer;
