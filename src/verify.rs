@@ -96,10 +96,13 @@ impl Rules {
 
     /// The window is inclusive, and the same into the past and into the future.
     fn verify_request_time(&self, text: &str) -> Result<SystemTime, Rejection> {
-        let now = (self.clock)();
+        let window = self.request_time_window.as_secs();
+        let now = (self.clock)().duration_since(SystemTime::UNIX_EPOCH);
+        // In whole seconds, as `RequestTime` is: a clock is between two of them nearly always.
+        let now = now.unwrap_or_default().as_secs();
         decimal(text)
-            .and_then(|seconds| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds)))
-            .filter(|&time| distance(now, time) <= self.request_time_window)
+            .filter(|&time| now.abs_diff(time) <= window)
+            .and_then(|time| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(time)))
             .ok_or_else(|| {
                 rejection!(
                     StaleRequestTime,
@@ -122,10 +125,6 @@ fn verify_content_type(parameters: &Parameters<'_>) -> Result<(), Rejection> {
 /// A number of decimal digits and nothing else: `parse` alone would take a plus.
 fn decimal(text: &str) -> Option<u64> {
     text.parse().ok().filter(|_| !text.starts_with('+'))
-}
-
-fn distance(a: SystemTime, b: SystemTime) -> Duration {
-    a.duration_since(b).unwrap_or_else(|error| error.duration())
 }
 
 impl fmt::Debug for Rules {
@@ -272,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn the_window_can_be_set_and_counts_fractions() {
+    fn the_window_can_be_set_and_is_in_whole_seconds() {
         let mut rules = rules(&["xxxxyyyy"]);
         rules.request_time_window = Duration::ZERO;
         assert_eq!(kind(&rules, &signed(&NOW)), None);
@@ -282,9 +281,15 @@ mod tests {
         assert_eq!(kind(&rules, &signed(&0)), None);
 
         rules.request_time_window = Duration::from_secs(60);
-        rules.clock = Arc::new(|| SystemTime::UNIX_EPOCH + Duration::from_millis(NOW * 1000 + 1));
-        assert_eq!(kind(&rules, &signed(&(NOW - 60))), Some(StaleRequestTime));
-        assert_eq!(kind(&rules, &signed(&(NOW + 60))), None);
+        rules.clock = Arc::new(|| SystemTime::UNIX_EPOCH + Duration::from_millis(NOW * 1000 + 999));
+        for (time, expected) in [
+            (NOW - 61, Some(StaleRequestTime)),
+            (NOW - 60, None),
+            (NOW + 60, None),
+            (NOW + 61, Some(StaleRequestTime)),
+        ] {
+            assert_eq!(kind(&rules, &signed(&time)), expected, "{time}");
+        }
     }
 
     #[test]
