@@ -2,7 +2,7 @@ use crate::{CallbackContext, Rejection};
 
 /// Records a refusal; `context` is there where the request was verified, so that an event is lost.
 ///
-/// What the sender chose is recorded by its `Debug` form, which escapes line breaks.
+/// Of what the sender chose little is recorded, and by its `Debug` form, which escapes line breaks.
 #[cfg(feature = "tracing")]
 pub(crate) fn refused(rejection: &Rejection, command: &str, context: Option<&CallbackContext>) {
     use tracing::field::debug;
@@ -19,12 +19,18 @@ pub(crate) fn refused(rejection: &Rejection, command: &str, context: Option<&Cal
             target: TARGET,
             command,
             kind,
-            request_id = context.request_id.as_ref().map(debug),
+            request_id = context.request_id.as_deref().map(start).map(debug),
             client_ip = context.client_ip.map(debug),
-            platform = context.platform.as_ref().map(debug),
             "verified callback lost: {rejection}"
         ),
     }
+}
+
+/// A text without what a sender has made it too long by.
+#[cfg(feature = "tracing")]
+fn start(text: &str) -> &str {
+    let end = text.char_indices().nth(64);
+    end.map_or(text, |(end, _)| &text[..end])
 }
 
 #[cfg(not(feature = "tracing"))]

@@ -150,7 +150,7 @@ fn an_authentic_callback_that_is_lost_is_one_event_at_warn() {
     ] {
         let line = format!(
             " WARN tower_tencent_chat: verified callback lost: {text} \
-             command=\"Sns.CallbackFriendAdd\" kind={kind} client_ip=127.0.0.1 platform=Web"
+             command=\"Sns.CallbackFriendAdd\" kind={kind} client_ip=127.0.0.1"
         );
         assert_eq!(logged(request), [line]);
     }
@@ -163,6 +163,23 @@ fn the_request_id_is_recorded_to_find_the_lost_event_by() {
         panic!("one event for one refusal")
     };
     assert!(line.contains(r#" request_id="8f14e45f-ceea" "#), "{line}");
+}
+
+#[test]
+fn a_line_is_no_longer_than_the_sender_may_make_it() {
+    for (len, recorded) in [(64, 64), (65, 64), (1000, 64)] {
+        let request = callback_with(BODY)
+            .query("RequestId", &"é".repeat(len))
+            .query("OptPlatform", &"long".repeat(len));
+        let [line] = &logged(build(request, LIMIT))[..] else {
+            panic!("one event for one refusal")
+        };
+        assert!(
+            line.contains(&format!(" request_id=\"{}\" ", "é".repeat(recorded))),
+            "{line}"
+        );
+        assert!(!line.contains("long"), "{line}");
+    }
 }
 
 #[test]
