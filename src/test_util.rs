@@ -130,7 +130,7 @@ impl CallbackRequest {
     ///
     /// # Panics
     ///
-    /// Where [`path`](Self::path) was given what is no path.
+    /// Where [`path`](Self::path) was given what is no path, or the URL is longer than 64 KiB.
     #[must_use]
     pub fn uri(&self) -> Uri {
         let query = Serializer::new(String::new())
@@ -138,7 +138,7 @@ impl CallbackRequest {
             .finish();
         format!("{}?{query}", self.path)
             .parse()
-            .expect("the path of a request is valid")
+            .expect("path and length are those of a URL")
     }
 
     /// The packet.

@@ -25,7 +25,7 @@ use subtle::{Choice, ConstantTimeEq};
 /// Source: Tencent's "Webhook Overview", authentication.
 #[derive(Clone)]
 pub struct Token {
-    /// The state after the token, whose text isn't kept.
+    /// The state after the token, which a time is added to.
     state: Sha256,
 }
 

@@ -176,6 +176,15 @@ mod tests {
     }
 
     #[test]
+    fn is_not_read_from_a_number() {
+        let error = serde_json::from_str::<UserId>("1").unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "invalid type: integer `1`, expected a string at line 1 column 1"
+        );
+    }
+
+    #[test]
     fn is_found_in_a_map_by_a_str() {
         for text in ["alice", LONGEST_SHORT, SHORTEST_LONG] {
             assert!(HashSet::from([UserId::from(text)]).contains(text));

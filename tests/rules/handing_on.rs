@@ -43,6 +43,7 @@ async fn the_pages_own_packet_reaches_the_inner_service_byte_for_byte() {
     for request in [in_one_frame, in_many.unwrap()] {
         let inner = service_fn(|request: Request<RequestBody<Script<'static>>>| async {
             let mut body = request.into_body();
+            assert_eq!(format!("{body:?}"), "RequestBody { .. }");
             assert_eq!(body.size_hint().exact(), Some(page.len() as u64));
             assert!(!body.is_end_stream());
             let frame = body.frame().await.unwrap().unwrap();

@@ -172,6 +172,12 @@ fn debug_shows_the_rules_and_no_token() {
 }
 
 #[test]
+fn debug_of_a_request_of_chats_shows_nothing_of_it() {
+    let request = CallbackRequest::friend_add(APP_ID);
+    assert_eq!(format!("{request:?}"), "CallbackRequest { .. }");
+}
+
+#[test]
 fn debug_of_what_is_empty_is_its_name() {
     assert_eq!(format!("{:?}", Acknowledge::new()), "Acknowledge");
     assert_eq!(
@@ -185,6 +191,8 @@ fn debug_of_a_future_and_of_bodies_shows_nothing_of_the_request() {
     let mut service = FriendAddLayer::new(APP_ID).layer(Inner(PhantomData));
     let future = service.call(post(REQUIRED));
     assert_eq!(format!("{future:?}"), "ResponseFuture { .. }");
+    let acknowledged = Acknowledge::new().call(post(""));
+    assert_eq!(format!("{acknowledged:?}"), "AcknowledgeFuture { .. }");
     let passing = service.call(post("own=parameter"));
     assert_eq!(format!("{passing:?}"), "ResponseFuture { .. }");
 
