@@ -63,6 +63,7 @@ impl Borrow<str> for UserId {
 }
 
 impl From<&str> for UserId {
+    #[inline]
     fn from(text: &str) -> Self {
         Self(match ArrayString::from(text) {
             Ok(short) => Text::Short(short),
