@@ -127,6 +127,14 @@ mod tests {
     }
 
     #[test]
+    fn an_integer_may_be_signed_though_it_is_not_negative() {
+        for number in [0, 1] {
+            let signed = serde::de::value::I64Deserializer::<serde_json::Error>::new(number);
+            assert_eq!(deserialize(signed).unwrap(), number == 1);
+        }
+    }
+
+    #[test]
     fn bytes_are_no_flag() {
         let bytes = serde::de::value::BytesDeserializer::<serde_json::Error>::new(b"1");
         let error = deserialize(bytes).unwrap_err().to_string();
