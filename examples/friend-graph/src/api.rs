@@ -1,0 +1,98 @@
+//! What other services ask.
+
+use std::time::Duration;
+
+use axum::{
+    Json, Router,
+    extract::{Path, Query, State},
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use crate::{
+    App,
+    store::{Failure, Friend},
+};
+
+/// How long a reader waits for the database.
+pub(crate) const READ: Duration = Duration::from_secs(2);
+/// Friends on a page at the most; Chat allows a user 3,000.
+const MAX_LIMIT: u32 = 1000;
+
+pub(crate) fn router() -> Router<App> {
+    Router::new()
+        .route("/users/{id}/friends", get(friends))
+        .route("/healthz", get(healthz))
+        .route("/metrics", get(metrics))
+}
+
+#[derive(Deserialize)]
+struct Page {
+    /// The last UserID of the page before.
+    #[serde(default)]
+    after: String,
+    #[serde(default = "default_limit")]
+    limit: u32,
+}
+
+fn default_limit() -> u32 {
+    100
+}
+
+#[derive(Serialize)]
+struct Friends {
+    friends: Vec<Friend>,
+    /// What `after` has to be for the next page; `null` on the last one.
+    next: Option<String>,
+}
+
+async fn friends(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    Query(Page { after, limit }): Query<Page>,
+) -> Result<Json<Friends>, Response> {
+    if !(1..=MAX_LIMIT).contains(&limit) {
+        let error = format!("limit: not between 1 and {MAX_LIMIT}");
+        return Err((StatusCode::BAD_REQUEST, error).into_response());
+    }
+    let deadline = Instant::now() + READ;
+    // One more tells whether there is another page.
+    let mut friends = app.store.friends(&id, &after, limit + 1, deadline).await?;
+    let more = friends.len() > limit as usize;
+    friends.truncate(limit as usize);
+    let last = friends.last().filter(|_| more);
+    let next = last.map(|friend| friend.user_id.clone());
+    Ok(Json(Friends { friends, next }))
+}
+
+async fn healthz(State(app): State<App>) -> Result<&'static str, Failure> {
+    app.store.ping(Instant::now() + READ).await?;
+    Ok("ok")
+}
+
+async fn metrics(State(app): State<App>) -> Response {
+    match app.metrics.render() {
+        Ok(text) => ([(CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        tracing::error!("{self}");
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the database is not available\n",
+        )
+            .into_response()
+    }
+}
+
+impl From<Failure> for Response {
+    fn from(failure: Failure) -> Self {
+        failure.into_response()
+    }
+}

@@ -1,0 +1,92 @@
+//! The page for people: plain HTML and SVG, without a script.
+
+use std::f64::consts::TAU;
+
+use askama::Template;
+use axum::{
+    extract::{Query, State},
+    http::header::CONTENT_SECURITY_POLICY,
+    response::{Html, IntoResponse, Response},
+};
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use crate::{
+    App,
+    api::READ,
+    store::{Addition, Friend, Totals},
+};
+
+/// How many additions are listed.
+const LATEST: u32 = 10;
+/// How many friends are drawn.
+const DRAWN: u32 = 60;
+/// How far from the user friends are drawn, in the units of the picture.
+const RADIUS: f64 = 210.0;
+
+#[derive(Deserialize)]
+pub(crate) struct Question {
+    #[serde(default)]
+    user: String,
+}
+
+#[derive(Template)]
+#[template(path = "page.html")]
+struct Page {
+    user: String,
+    totals: Totals,
+    latest: Vec<Addition>,
+    drawn: Vec<Drawn>,
+    more: bool,
+}
+
+/// A friend, and where on the circle.
+struct Drawn {
+    friend: Friend,
+    x: f64,
+    y: f64,
+    /// The angle of the name, in degrees.
+    turn: f64,
+    /// Whether the name is left of its point, so that it is never upside down.
+    left: bool,
+}
+
+pub(crate) async fn page(
+    State(app): State<App>,
+    Query(Question { user }): Query<Question>,
+) -> Result<Response, Response> {
+    let deadline = Instant::now() + READ;
+    let totals = app.store.totals(deadline).await?;
+    let latest = app.store.latest(LATEST, deadline).await?;
+    let mut friends = app.store.friends(&user, "", DRAWN + 1, deadline).await?;
+    let more = friends.len() > DRAWN as usize;
+    friends.truncate(DRAWN as usize);
+    let page = Page {
+        user,
+        totals,
+        latest,
+        drawn: draw(friends),
+        more,
+    };
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; \
+                  base-uri 'none'; frame-ancestors 'none'";
+    let html = page.render().expect("the template writes to a string");
+    Ok(([(CONTENT_SECURITY_POLICY, policy)], Html(html)).into_response())
+}
+
+/// Spreads friends over a circle, from the top on and clockwise.
+fn draw(friends: Vec<Friend>) -> Vec<Drawn> {
+    let count = friends.len() as f64;
+    let place = |(index, friend)| {
+        let angle = (index as f64 / count - 0.25) * TAU;
+        let left = angle.cos() < -1e-9;
+        Drawn {
+            friend,
+            x: angle.cos() * RADIUS,
+            y: angle.sin() * RADIUS,
+            turn: angle.to_degrees() + if left { 180.0 } else { 0.0 },
+            left,
+        }
+    };
+    friends.into_iter().enumerate().map(place).collect()
+}
