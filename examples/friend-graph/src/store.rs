@@ -109,6 +109,10 @@ impl Store {
         limit: u32,
         deadline: Instant,
     ) -> Result<Vec<Friend>, Failure> {
+        // PostgreSQL takes none for a text, and no UserID in the table has one.
+        if user_id.contains('\0') || after.contains('\0') {
+            return Ok(Vec::new());
+        }
         run(&self.reader, deadline, async |connection| {
             let query = sqlx::query_as(
                 "SELECT to_account, initiator, platform, first_seen, last_seen,

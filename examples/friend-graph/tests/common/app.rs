@@ -1,0 +1,109 @@
+use std::{
+    fs::{self, File},
+    io::{BufRead, BufReader},
+    process::{Child, Command, ExitStatus, Stdio},
+};
+
+use serde_json::Value;
+use tempfile::NamedTempFile;
+
+use super::Database;
+
+/// The app, as a process of its own.
+pub(crate) struct App {
+    child: Child,
+    log: NamedTempFile,
+    /// Such as `http://127.0.0.1:3000`.
+    pub(crate) url: String,
+}
+
+impl App {
+    pub(crate) fn start(database: &Database) -> Self {
+        Self::start_with(database, &[])
+    }
+
+    pub(crate) fn start_with(database: &Database, settings: &[(&str, &str)]) -> Self {
+        let log = NamedTempFile::new().unwrap();
+        let mut child = Self::command()
+            .env("DATABASE_URL", database.url())
+            .env("ADDR", "127.0.0.1:0")
+            .envs(settings.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(File::create(log.path()).unwrap())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let stdout = child.stdout.take().unwrap();
+        BufReader::new(stdout).read_line(&mut line).unwrap();
+        let url = line.strip_prefix("Listening on ");
+        let url = url.and_then(|url| url.strip_suffix("/callback\n"));
+        let Some(url) = url.map(str::to_owned) else {
+            let log = fs::read_to_string(log.path()).unwrap();
+            panic!("the app does not start: {line}{log}");
+        };
+        Self { child, log, url }
+    }
+
+    /// Starts it without any settings.
+    pub(crate) fn command() -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_friend-graph"));
+        for setting in ["ADDR", "CALLBACK_TOKEN", "DATABASE_URL", "SDK_APP_ID"] {
+            command.env_remove(setting);
+        }
+        command
+    }
+
+    /// Kills it, so that it can do nothing more, and starts it again at the same address.
+    pub(crate) fn kill_and_restart(&mut self, database: &Database) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let address = self.url.strip_prefix("http://").unwrap().to_owned();
+        *self = Self::start_with(database, &[("ADDR", &address)]);
+    }
+
+    /// Asks it to stop, as a service manager does.
+    pub(crate) fn terminate(&self) {
+        let id = self.child.id().to_string();
+        let status = Command::new("kill").args(["-TERM", &id]).status();
+        assert!(status.unwrap().success());
+    }
+
+    pub(crate) fn wait(mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.log.path()).unwrap()
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> reqwest::Response {
+        reqwest::get(format!("{}{path}", self.url)).await.unwrap()
+    }
+
+    pub(crate) async fn json(&self, path: &str) -> Value {
+        let response = self.get(path).await;
+        assert_eq!(response.status(), 200, "{path}");
+        response.json().await.unwrap()
+    }
+
+    /// A sample of `/metrics`, such as `callbacks_total{outcome="failed"}`; 0 where there is none.
+    pub(crate) async fn metric(&self, name: &str) -> f64 {
+        let text = self.get("/metrics").await.text().await.unwrap();
+        let sample = |line: &str| {
+            let line = line.strip_prefix("friend_graph_")?.strip_prefix(name)?;
+            line.strip_prefix(' ')?.parse().ok()
+        };
+        text.lines().find_map(sample).unwrap_or_default()
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

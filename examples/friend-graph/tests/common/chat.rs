@@ -1,0 +1,65 @@
+use std::time::Duration;
+
+use serde_json::json;
+use tower_tencent_chat::{CallbackResponse, test_util::CallbackRequest};
+
+use super::{APP_ID, App};
+
+/// Sends callbacks as Chat does.
+#[derive(Clone)]
+pub(crate) struct Chat(reqwest::Client);
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Answer {
+    Ok,
+    Fail(String),
+    /// No whole answer within 2 seconds.
+    Nothing,
+}
+
+impl Chat {
+    pub(crate) fn new() -> Self {
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(2));
+        Self(client.no_proxy().build().unwrap())
+    }
+
+    /// Panics where the answer is none that Chat accepts.
+    pub(crate) async fn send(&self, app_url: &str, request: &CallbackRequest) -> Answer {
+        let url = format!("{app_url}{}", request.clone().path("/callback").uri());
+        let response = self.0.post(url).body(request.body()).send().await;
+        let Ok(response) = response else {
+            return Answer::Nothing;
+        };
+        assert_eq!(response.status(), 200);
+        let Ok(body) = response.text().await else {
+            return Answer::Nothing;
+        };
+        let envelope: CallbackResponse = serde_json::from_str(&body).expect(&body);
+        if envelope.is_ok() {
+            return Answer::Ok;
+        }
+        let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+        Answer::Fail(body["ErrorInfo"].as_str().unwrap().to_owned())
+    }
+
+    pub(crate) async fn deliver(&self, app: &App, request: &CallbackRequest) {
+        assert_eq!(self.send(&app.url, request).await, Answer::Ok);
+    }
+}
+
+/// "After a Friend Is Added", with the first of each pair as its initiator.
+pub(crate) fn add<S: AsRef<str>>(pairs: impl IntoIterator<Item = (S, S)>) -> CallbackRequest {
+    let request = CallbackRequest::friend_add(APP_ID);
+    pairs.into_iter().fold(request, |request, (from, to)| {
+        request.pair(from.as_ref(), to.as_ref())
+    })
+}
+
+/// "After a Friend Is Deleted".
+pub(crate) fn delete<S: AsRef<str>>(pairs: impl IntoIterator<Item = (S, S)>) -> CallbackRequest {
+    let pair =
+        |(from, to): (S, S)| json!({"From_Account": from.as_ref(), "To_Account": to.as_ref()});
+    let pairs: Vec<_> = pairs.into_iter().map(pair).collect();
+    let body = json!({"CallbackCommand": "Sns.CallbackFriendDelete", "PairList": pairs});
+    CallbackRequest::new("Sns.CallbackFriendDelete", APP_ID, body.to_string())
+}

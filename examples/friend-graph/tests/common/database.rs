@@ -1,0 +1,89 @@
+use std::collections::BTreeSet;
+
+use sqlx::{AnyConnection, Connection, Row as _};
+use tempfile::TempDir;
+
+use super::{Postgres, skip};
+
+pub(crate) enum Database {
+    Sqlite(TempDir),
+    Postgres(Postgres),
+}
+
+/// A row of the table.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Row {
+    pub(crate) pair: (String, String),
+    pub(crate) initiator: Option<String>,
+    pub(crate) platform: Option<String>,
+    pub(crate) first_seen: i64,
+    pub(crate) last_seen: i64,
+    pub(crate) deleted_at: Option<i64>,
+    pub(crate) request_time: Option<i64>,
+}
+
+impl Database {
+    /// Both, empty; without PostgreSQL where it is not installed.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        [Some(Self::sqlite()), Self::postgres()]
+            .into_iter()
+            .flatten()
+    }
+
+    pub(crate) fn sqlite() -> Self {
+        Self::Sqlite(TempDir::new().unwrap())
+    }
+
+    pub(crate) fn postgres() -> Option<Self> {
+        let postgres = Postgres::start();
+        if postgres.is_none() {
+            skip("PostgreSQL");
+        }
+        postgres.map(Self::Postgres)
+    }
+
+    pub(crate) fn url(&self) -> String {
+        match self {
+            Self::Sqlite(directory) => {
+                let file = directory.path().join("friends.db");
+                format!("sqlite:{}?mode=rwc", file.display())
+            }
+            Self::Postgres(postgres) => postgres.url(),
+        }
+    }
+
+    pub(crate) async fn connect(&self) -> AnyConnection {
+        sqlx::any::install_default_drivers();
+        AnyConnection::connect(&self.url()).await.unwrap()
+    }
+
+    /// The whole table, sorted.
+    pub(crate) async fn rows(&self) -> Vec<Row> {
+        let mut connection = self.connect().await;
+        let rows = sqlx::query("SELECT * FROM friends").fetch_all(&mut connection);
+        let mut rows: Vec<_> = (rows.await.unwrap().iter())
+            .map(|row| Row {
+                pair: (row.get("from_account"), row.get("to_account")),
+                initiator: row.get("initiator"),
+                platform: row.get("platform"),
+                first_seen: row.get("first_seen"),
+                last_seen: row.get("last_seen"),
+                deleted_at: row.get("deleted_at"),
+                request_time: row.get("request_time"),
+            })
+            .collect();
+        rows.sort_by(|a, b| a.pair.cmp(&b.pair));
+        rows
+    }
+
+    /// The pairs that are friends. Panics where one is there twice.
+    pub(crate) async fn friends(&self) -> BTreeSet<(String, String)> {
+        let mut friends = BTreeSet::new();
+        for row in self.rows().await {
+            if row.deleted_at.is_none() {
+                assert!(friends.insert(row.pair.clone()), "{row:?} is doubled");
+            }
+        }
+        friends
+    }
+}

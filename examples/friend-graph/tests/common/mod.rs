@@ -1,0 +1,29 @@
+//! What the tests share: the app as a process, both databases, and Chat.
+// Every test binary has its own copy, and needs a part of it.
+#![allow(dead_code, unused_imports)]
+
+mod app;
+mod chat;
+mod database;
+mod postgres;
+
+use std::{
+    env,
+    io::{self, Write},
+};
+
+pub(crate) use self::{
+    app::App,
+    chat::{Answer, Chat, add, delete},
+    database::{Database, Row},
+    postgres::Postgres,
+};
+
+pub(crate) const APP_ID: u64 = 1400000000;
+
+/// Something that a test needs is not installed. In CI everything has to be.
+pub(crate) fn skip(missing: &str) {
+    assert!(env::var_os("CI").is_none(), "{missing} is not installed");
+    // `println` is not shown where a test passes.
+    let _ = writeln!(io::stderr(), "skipped: {missing} is not installed");
+}

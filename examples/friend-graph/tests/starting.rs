@@ -1,0 +1,168 @@
+//! Settings: where the app starts, and where it does not.
+
+mod common;
+
+use std::{fs, process::Output};
+
+use tempfile::TempDir;
+use tower_tencent_chat::Token;
+
+use common::{Answer, App, Chat, Database, add};
+
+const PASSWORD: &str = "correct-horse";
+
+fn run(settings: &[(&str, &str)]) -> Output {
+    let directory = TempDir::new().unwrap();
+    let mut command = App::command();
+    command.current_dir(directory.path());
+    // Where it starts all the same, it ends at once.
+    command
+        .env("ADDR", "nowhere")
+        .envs(settings.iter().copied());
+    command.output().unwrap()
+}
+
+#[test]
+fn a_bad_setting_stops_the_start_with_one_line() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let nobody = format!("postgres://app:{PASSWORD}@127.0.0.1:1/friends");
+    for (setting, value, expected) in [
+        ("SDK_APP_ID", "tencent", "SDK_APP_ID: not a number"),
+        ("SDK_APP_ID", "-1", "SDK_APP_ID: not a number"),
+        ("CALLBACK_TOKEN", "a b", "CALLBACK_TOKEN: "),
+        ("CALLBACK_TOKEN", "a,", "CALLBACK_TOKEN: "),
+        ("ADDR", "nowhere", "ADDR: no listening there: "),
+        ("ADDR", &taken, "ADDR: no listening there: "),
+        (
+            "DATABASE_URL",
+            "friends.db",
+            "DATABASE_URL: neither postgres://… nor sqlite:…",
+        ),
+        (
+            "DATABASE_URL",
+            "mysql://localhost/x",
+            "DATABASE_URL: neither postgres://… nor sqlite:…",
+        ),
+        (
+            "DATABASE_URL",
+            "sqlite::memory:",
+            "DATABASE_URL: an SQLite database in memory",
+        ),
+        (
+            "DATABASE_URL",
+            "sqlite://x?mode=memory",
+            "DATABASE_URL: an SQLite database in memory",
+        ),
+        ("DATABASE_URL", "sqlite:missing.db", "DATABASE_URL: "),
+        (
+            "DATABASE_URL",
+            "sqlite:missing/x.db?mode=rwc",
+            "DATABASE_URL: ",
+        ),
+        ("DATABASE_URL", "postgres://[", "DATABASE_URL: "),
+        ("DATABASE_URL", &nobody, "DATABASE_URL: "),
+    ] {
+        let output = run(&[(setting, value)]);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{setting}={value}: {stderr}");
+        assert!(output.stdout.is_empty());
+        let lines: Vec<_> = stderr
+            .lines()
+            .filter(|line| !line.contains(" WARN "))
+            .collect();
+        assert!(
+            lines.len() == 1 && lines[0].starts_with(expected),
+            "{setting}={value}: {stderr}"
+        );
+        assert!(!stderr.contains(PASSWORD), "{stderr}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_database_stops_the_start_and_stays() {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("notes.txt");
+    fs::write(&file, "notes, and not a database ".repeat(1000)).unwrap();
+    let output = run(&[("DATABASE_URL", &format!("sqlite:{}", file.display()))]);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("DATABASE_URL: "), "{stderr}");
+    assert_eq!(
+        fs::read_to_string(file).unwrap(),
+        "notes, and not a database ".repeat(1000)
+    );
+}
+
+#[test]
+fn without_any_setting_there_is_a_file_in_write_ahead_mode() {
+    let directory = TempDir::new().unwrap();
+    let output = App::command()
+        .env("ADDR", "nowhere")
+        .current_dir(directory.path())
+        .output()
+        .unwrap();
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("no CALLBACK_TOKEN is set")
+    );
+    // Bytes 18 and 19 of the file tell the journal: 2 is the write-ahead log.
+    let header = fs::read(directory.path().join("friend-graph.db")).unwrap();
+    assert_eq!(header[18..20], [2, 2]);
+}
+
+#[tokio::test]
+async fn a_start_keeps_what_is_stored() {
+    for database in Database::all() {
+        let chat = Chat::new();
+        let mut app = App::start(&database);
+        chat.deliver(&app, &add([("alice", "bob")])).await;
+        let before = database.rows().await;
+        app.kill_and_restart(&database);
+        assert_eq!(database.rows().await, before);
+        chat.deliver(&app, &add([("alice", "carol")])).await;
+        assert_eq!(database.friends().await.len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn replicas_can_start_at_once_on_an_empty_database() {
+    let Some(database) = Database::postgres() else {
+        return;
+    };
+    std::thread::scope(|scope| {
+        for app in [0; 4].map(|_| scope.spawn(|| App::start(&database))) {
+            app.join().unwrap();
+        }
+    });
+}
+
+#[tokio::test]
+async fn either_token_signs_and_neither_is_logged() {
+    let database = Database::sqlite();
+    let settings = [
+        ("CALLBACK_TOKEN", "old-secret,new-secret"),
+        ("SDK_APP_ID", "1400000000"),
+    ];
+    let app = App::start_with(&database, &settings);
+    let chat = Chat::new();
+    let request = add([("alice", "bob")]);
+    let now = std::time::SystemTime::now();
+    for token in ["old-secret", "new-secret"] {
+        let signed = request.clone().signed(&Token::new(token).unwrap(), now);
+        chat.deliver(&app, &signed).await;
+    }
+    let forged = request.clone().signed(&Token::new("guessed").unwrap(), now);
+    assert!(matches!(
+        chat.send(&app.url, &forged).await,
+        Answer::Fail(_)
+    ));
+    assert!(matches!(
+        chat.send(&app.url, &request).await,
+        Answer::Fail(_)
+    ));
+    assert!(!app.log().contains("secret"), "{}", app.log());
+    assert!(!app.log().contains("CALLBACK_TOKEN"), "{}", app.log());
+    let name = "refusals_total{kind=\"SignMismatch\"}";
+    assert_eq!(app.metric(name).await, 1.0);
+}

@@ -1,0 +1,339 @@
+//! What is in the table after callbacks have come, on both databases.
+
+mod common;
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime},
+};
+
+use serde_json::json;
+use sqlx::Executor;
+use tokio::task::JoinSet;
+use tower_tencent_chat::{Token, test_util::CallbackRequest};
+
+use common::{APP_ID, Answer, App, Chat, Database, add, delete};
+
+const PACKET: &str = include_str!("../../../tests/samples/friend-add.json");
+const TWO_WAY: &str = include_str!("../../../tests/samples/friend-add-two-way.json");
+const TWO_WAY_DELETE: &str = include_str!("../../../tests/samples/friend-delete.json");
+
+fn friend_add(body: &'static str) -> CallbackRequest {
+    CallbackRequest::new("Sns.CallbackFriendAdd", APP_ID, body)
+}
+
+fn pair(from: impl Into<String>, to: impl Into<String>) -> (String, String) {
+    (from.into(), to.into())
+}
+
+#[tokio::test]
+async fn the_packet_of_tencents_page_is_stored_whole() {
+    for database in Database::all() {
+        let app = App::start(&database);
+        let start = jiff::Timestamp::now().as_millisecond();
+        Chat::new().deliver(&app, &friend_add(PACKET)).await;
+        let end = jiff::Timestamp::now().as_millisecond();
+
+        let rows = database.rows().await;
+        let pairs: Vec<_> = rows.iter().map(|row| row.pair.clone()).collect();
+        assert_eq!(pairs, ["id1", "id2", "id3"].map(|to| pair("id", to)));
+        for row in rows {
+            assert_eq!(row.initiator.as_deref(), Some("id"));
+            assert_eq!(row.platform.as_deref(), Some("Web"));
+            assert!((start..=end).contains(&row.first_seen));
+            assert_eq!(row.last_seen, row.first_seen);
+            assert_eq!((row.deleted_at, row.request_time), (None, None));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_two_way_addition_and_its_end_are_two_pairs() {
+    for database in Database::all() {
+        let app = App::start(&database);
+        let chat = Chat::new();
+        chat.deliver(&app, &friend_add(TWO_WAY)).await;
+        let both = [pair("411172", "425914"), pair("425914", "411172")];
+        assert_eq!(database.friends().await, BTreeSet::from(both));
+        for row in database.rows().await {
+            assert_eq!(row.initiator.as_deref(), Some("411172"));
+        }
+
+        let delete = CallbackRequest::new("Sns.CallbackFriendDelete", APP_ID, TWO_WAY_DELETE);
+        chat.deliver(&app, &delete).await;
+        assert_eq!(database.friends().await, BTreeSet::new());
+    }
+}
+
+#[tokio::test]
+async fn six_thousand_pairs_are_stored_in_time() {
+    let pairs: BTreeSet<_> = (0..6000)
+        .map(|n| pair(format!("from{n:028}"), format!("to{n:030}")))
+        .collect();
+    for database in Database::all() {
+        let app = App::start(&database);
+        let chat = Chat::new();
+        chat.deliver(&app, &add(pairs.clone())).await;
+        assert_eq!(database.friends().await, pairs);
+        chat.deliver(&app, &add(pairs.clone())).await;
+        assert_eq!(database.friends().await, pairs);
+        chat.deliver(&app, &delete(pairs.clone())).await;
+        assert_eq!(database.friends().await, BTreeSet::new());
+    }
+}
+
+#[tokio::test]
+async fn a_callback_that_comes_twice_changes_nothing_but_last_seen() {
+    for database in Database::all() {
+        let app = App::start(&database);
+        let chat = Chat::new();
+        chat.deliver(&app, &friend_add(PACKET)).await;
+        let once = database.rows().await;
+        chat.deliver(&app, &friend_add(PACKET)).await;
+        let mut twice = database.rows().await;
+        for (once, twice) in once.iter().zip(&mut twice) {
+            assert!(twice.last_seen >= once.last_seen);
+            twice.last_seen = once.last_seen;
+        }
+        assert_eq!(once, twice);
+
+        chat.deliver(&app, &delete([("id", "id1")])).await;
+        let once = database.rows().await;
+        chat.deliver(&app, &delete([("id", "id1")])).await;
+        let mut twice = database.rows().await;
+        assert!(twice[0].deleted_at >= once[0].deleted_at);
+        twice[0].deleted_at = once[0].deleted_at;
+        assert_eq!(once, twice);
+    }
+}
+
+#[tokio::test]
+async fn a_pair_that_is_twice_in_a_packet_is_stored_once() {
+    for database in Database::all() {
+        let app = App::start(&database);
+        let pairs = [("alice", "bob"), ("bob", "alice"), ("alice", "bob")];
+        Chat::new().deliver(&app, &add(pairs)).await;
+        let both = [pair("alice", "bob"), pair("bob", "alice")];
+        assert_eq!(database.friends().await, BTreeSet::from(both));
+    }
+}
+
+#[tokio::test]
+async fn who_becomes_friends_again_is_first_seen_anew() {
+    for database in Database::all() {
+        let app = App::start(&database);
+        let chat = Chat::new();
+        chat.deliver(&app, &add([("alice", "bob")])).await;
+        let before = database.rows().await.remove(0);
+        chat.deliver(&app, &delete([("alice", "bob")])).await;
+        while jiff::Timestamp::now().as_millisecond() == before.last_seen {}
+        let again = add([("alice", "bob")]).query("OptPlatform", "iOS");
+        chat.deliver(&app, &again).await;
+        let after = database.rows().await.remove(0);
+        assert!(after.first_seen > before.last_seen);
+        assert_eq!(after.last_seen, after.first_seen);
+        assert_eq!(after.platform.as_deref(), Some("iOS"));
+        assert_eq!(after.deleted_at, None);
+    }
+}
+
+#[tokio::test]
+async fn fifty_senders_of_overlapping_pairs_leave_their_union() {
+    /// The users of each sender's callbacks; every callback is sent twice.
+    fn callbacks(sender: usize) -> impl Iterator<Item = Vec<(String, String)>> {
+        (0..6).map(move |n| {
+            let size = 1 + (sender + n) % 20;
+            let pairs = (0..size).map(|k| {
+                let from = (sender * 7 + n * 3 + k * 11) % 12;
+                let to = (sender * 5 + n + k) % 12;
+                pair(format!("user{from}"), format!("friend{to}"))
+            });
+            pairs.collect()
+        })
+    }
+    let union: BTreeSet<_> = (0..50).flat_map(callbacks).flatten().collect();
+    for database in Database::all() {
+        let app = App::start(&database);
+        let chat = Chat::new();
+        let mut senders = JoinSet::new();
+        for sender in 0..50 {
+            let (chat, url) = (chat.clone(), app.url.clone());
+            senders.spawn(async move {
+                for pairs in callbacks(sender) {
+                    for _ in 0..2 {
+                        let answer = chat.send(&url, &add(pairs.clone())).await;
+                        assert_eq!(answer, Answer::Ok);
+                    }
+                }
+            });
+        }
+        senders.join_all().await;
+        assert_eq!(database.friends().await, union);
+        let rows = database.rows().await;
+        assert_eq!(rows.len(), union.len());
+        assert!(rows.iter().all(|row| row.first_seen <= row.last_seen));
+    }
+}
+
+/// Additions and deletions of the same pairs, each in an order of its own: neither a deadlock nor, where
+/// the database is told to be strict about transactions, a conflict becomes a FAIL.
+#[tokio::test]
+async fn transactions_that_meet_all_succeed() {
+    for database in Database::all() {
+        if let Database::Postgres(_) = database {
+            let strict = "ALTER DATABASE postgres SET default_transaction_isolation = serializable";
+            let mut connection = database.connect().await;
+            connection.execute(strict).await.unwrap();
+        }
+        let app = App::start(&database);
+        let chat = Chat::new();
+        let mut senders = JoinSet::new();
+        for sender in 0..10 {
+            let (chat, url) = (chat.clone(), app.url.clone());
+            senders.spawn(async move {
+                for n in 0..10 {
+                    let mut pairs: Vec<_> = (0..30).map(|k| ("alice", format!("{k}"))).collect();
+                    pairs.rotate_left(sender * 3);
+                    let pairs = pairs.into_iter().map(|(from, to)| pair(from, to));
+                    let request = match (sender + n) % 2 {
+                        0 => add(pairs),
+                        _ => delete(pairs),
+                    };
+                    assert_eq!(chat.send(&url, &request).await, Answer::Ok);
+                }
+            });
+        }
+        senders.join_all().await;
+        let rows = database.rows().await;
+        assert_eq!(rows.len(), 30);
+        // All pairs of a callback or none.
+        let friends = database.friends().await.len();
+        assert!(friends == 0 || friends == 30, "{friends}");
+    }
+}
+
+/// Signed at different times, additions and deletions may arrive in any order.
+#[tokio::test]
+async fn the_later_request_time_decides_in_whatever_order_they_arrive() {
+    let token = Token::new("xxxxyyyy").unwrap();
+    let now = SystemTime::now();
+    let at = |seconds| now - Duration::from_secs(30) + Duration::from_secs(seconds);
+    let added = |seconds| add([("alice", "bob")]).signed(&token, at(seconds));
+    let deleted = |seconds| delete([("alice", "bob")]).signed(&token, at(seconds));
+    for database in Database::all() {
+        let app = App::start_with(&database, &[("CALLBACK_TOKEN", "xxxxyyyy")]);
+        let chat = Chat::new();
+        let friends = BTreeSet::from([pair("alice", "bob")]);
+        for (name, callbacks, expected) in [
+            ("in order", [added(1), deleted(2)], false),
+            (
+                "the deletion of before comes late",
+                [added(4), deleted(3)],
+                true,
+            ),
+            ("in order again", [deleted(5), added(6)], true),
+            (
+                "the addition of before comes late",
+                [deleted(8), added(7)],
+                false,
+            ),
+            ("an addition is repeated", [added(7), added(8)], true),
+            (
+                "in one second, the deletion last",
+                [added(9), deleted(9)],
+                false,
+            ),
+            (
+                "in one second, the addition last",
+                [deleted(10), added(10)],
+                true,
+            ),
+        ] {
+            for callback in &callbacks {
+                chat.deliver(&app, callback).await;
+            }
+            let is_friend = database.friends().await == friends;
+            assert_eq!(is_friend, expected, "{name}");
+        }
+        assert_eq!(app.metric("stale_pairs_total").await, 3.0);
+    }
+}
+
+#[tokio::test]
+async fn a_deletion_that_comes_before_its_addition_is_remembered() {
+    let token = Token::new("xxxxyyyy").unwrap();
+    let now = SystemTime::now();
+    for database in Database::all() {
+        let app = App::start_with(&database, &[("CALLBACK_TOKEN", "xxxxyyyy")]);
+        let chat = Chat::new();
+        let deletion = delete([("alice", "bob")]).signed(&token, now);
+        chat.deliver(&app, &deletion).await;
+        let addition = add([("alice", "bob")]).signed(&token, now - Duration::from_secs(1));
+        chat.deliver(&app, &addition).await;
+        assert_eq!(database.friends().await, BTreeSet::new());
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_stored_is_refused_and_nothing_of_it_stored() {
+    let nul = json!({
+        "CallbackCommand": "Sns.CallbackFriendAdd",
+        "PairList": [
+            {"From_Account": "alice", "To_Account": "bob"},
+            {"From_Account": "alice", "To_Account": "b\0b"},
+        ],
+    });
+    let nul = CallbackRequest::new("Sns.CallbackFriendAdd", APP_ID, nul.to_string());
+    for database in Database::all() {
+        let app = App::start(&database);
+        let chat = Chat::new();
+        for request in [
+            nul.clone(),
+            add([("alice", "bob"), ("alice", "")]),
+            add([("alice", "bob"), ("alice", &"b".repeat(256))]),
+        ] {
+            let answer = chat.send(&app.url, &request).await;
+            let expected = "a UserID is empty, too long, or has a NUL in it";
+            assert_eq!(answer, Answer::Fail(expected.to_owned()));
+        }
+        let wrong_app = add([("alice", "bob")]).query("SdkAppid", "1");
+        let answer = chat.send(&app.url, &wrong_app).await;
+        let expected = "the SdkAppid parameter is not this app's";
+        assert_eq!(answer, Answer::Fail(expected.to_owned()));
+        assert_eq!(database.rows().await, []);
+
+        // The platform is only informative, and no reason to lose a pair.
+        let longest = "b".repeat(255);
+        let request = add([("alice", &*longest)]);
+        chat.deliver(&app, &request.query("OptPlatform", "\0"))
+            .await;
+        let rows = database.rows().await;
+        assert_eq!(rows[0].pair, pair("alice", longest));
+        assert_eq!(rows[0].platform, None);
+
+        let callbacks = [("committed", 1.0), ("refused", 4.0), ("failed", 0.0)];
+        for (outcome, expected) in callbacks {
+            let name = format!("callbacks_total{{outcome=\"{outcome}\"}}");
+            assert_eq!(app.metric(&name).await, expected, "{outcome}");
+        }
+        let name = "refusals_total{kind=\"SdkAppIdMismatch\"}";
+        assert_eq!(app.metric(name).await, 1.0);
+    }
+}
+
+#[tokio::test]
+async fn other_webhooks_and_empty_callbacks_are_acknowledged() {
+    for database in Database::all() {
+        let app = App::start(&database);
+        let chat = Chat::new();
+        let none: [(&str, &str); 0] = [];
+        chat.deliver(&app, &add(none)).await;
+        let other = CallbackRequest::new("State.StateChange", APP_ID, "{}");
+        chat.deliver(&app, &other).await;
+        assert_eq!(database.rows().await, []);
+        for outcome in ["committed", "acknowledged"] {
+            let name = format!("callbacks_total{{outcome=\"{outcome}\"}}");
+            assert_eq!(app.metric(&name).await, 1.0, "{outcome}");
+        }
+    }
+}
