@@ -1,11 +1,11 @@
 //! The database: SQLite or PostgreSQL, whichever the URL names.
 
-use std::{fmt, time::Duration};
+use std::{fmt, str::FromStr, time::Duration};
 
 use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::{
-    AnyConnection, AnyPool, Connection, Executor, FromRow, Row,
+    AnyConnection, AnyPool, ConnectOptions, Connection, Executor, FromRow, Row,
     any::{AnyConnectOptions, AnyPoolOptions, AnyRow},
 };
 use tokio::time::{Instant, timeout_at};
@@ -58,7 +58,8 @@ impl Store {
     /// Connects, and creates or migrates the tables.
     pub(crate) async fn open(database_url: &str) -> Result<Self, Failure> {
         sqlx::any::install_default_drivers();
-        let options: AnyConnectOptions = database_url.parse()?;
+        // What fails is logged where it fails, with what it was for.
+        let options = AnyConnectOptions::from_str(database_url)?.disable_statement_logging();
         let migrate = async {
             let mut connection = AnyConnection::connect_with(&options).await?;
             if connection.backend_name() == "SQLite" {
@@ -75,6 +76,7 @@ impl Store {
         let pool = |connections| {
             AnyPoolOptions::new()
                 .max_connections(connections)
+                .after_connect(|connection, _| Box::pin(bound(connection)))
                 .connect_lazy_with(options.clone())
         };
         let reader = pool(CONNECTIONS);
@@ -179,6 +181,17 @@ impl Store {
         self.writer.close().await;
         self.reader.close().await;
     }
+}
+
+/// Where the network is lost in the middle of a transaction, PostgreSQL would keep its locks for hours, and
+/// every other replica from those rows. By then no callback waits for it any more.
+async fn bound(connection: &mut AnyConnection) -> sqlx::Result<()> {
+    if connection.backend_name() == "PostgreSQL" {
+        let settings =
+            "SET statement_timeout = '2s'; SET idle_in_transaction_session_timeout = '2s'";
+        connection.execute(settings).await?;
+    }
+    Ok(())
 }
 
 /// Runs a query, and lets neither it nor its connection live on where it failed or is late: what became of

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::{AnyConnection, Connection, Row as _};
 use tempfile::TempDir;
@@ -52,6 +52,14 @@ impl Database {
         }
     }
 
+    /// Panics where there is none.
+    pub(crate) fn server(&self) -> &Postgres {
+        match self {
+            Self::Sqlite(_) => panic!("SQLite has no server"),
+            Self::Postgres(postgres) => postgres,
+        }
+    }
+
     pub(crate) async fn connect(&self) -> AnyConnection {
         sqlx::any::install_default_drivers();
         AnyConnection::connect(&self.url()).await.unwrap()
@@ -76,14 +84,26 @@ impl Database {
         rows
     }
 
-    /// The pairs that are friends. Panics where one is there twice.
+    /// The pairs that are friends.
     pub(crate) async fn friends(&self) -> BTreeSet<(String, String)> {
-        let mut friends = BTreeSet::new();
-        for row in self.rows().await {
-            if row.deleted_at.is_none() {
-                assert!(friends.insert(row.pair.clone()), "{row:?} is doubled");
-            }
-        }
-        friends
+        let rows = self.rows().await.into_iter();
+        let friends = rows.filter(|row| row.deleted_at.is_none());
+        friends.map(|row| row.pair).collect()
+    }
+
+    /// How many friends each user has. Panics where one is there twice.
+    pub(crate) async fn friend_counts(&self) -> BTreeMap<String, usize> {
+        let sql = "SELECT from_account, count(*), count(DISTINCT to_account) FROM friends
+                   WHERE deleted_at IS NULL GROUP BY from_account";
+        let mut connection = self.connect().await;
+        let rows: Vec<(String, i64, i64)> = sqlx::query_as(sql)
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
+        let count = |(user, rows, friends)| {
+            assert_eq!(rows, friends, "friends of {user:?} are doubled");
+            (user, rows as usize)
+        };
+        rows.into_iter().map(count).collect()
     }
 }

@@ -5,7 +5,9 @@
 mod app;
 mod chat;
 mod database;
+pub(crate) mod load;
 mod postgres;
+pub(crate) mod proxy;
 
 use std::{
     env,

@@ -1,0 +1,237 @@
+//! Processes that are killed, databases that are gone, and stopping: no pair that was acknowledged is lost.
+
+mod common;
+
+use std::time::Duration;
+
+use sqlx::{AnyConnection, Executor};
+use tokio::{sync::Mutex, task::JoinSet, time::sleep};
+
+use common::{
+    Answer, App, Chat, Database, add,
+    load::{Load, assert_whole},
+    proxy::Proxy,
+};
+
+/// How often a process is killed.
+const KILLS: usize = 20;
+/// How long a database is gone.
+const OUTAGE: Duration = Duration::from_secs(5);
+
+/// These tests need the whole machine each: they are about answers in time.
+static MACHINE: Mutex<()> = Mutex::const_new(());
+
+/// Kills one replica after the other in the middle of a load.
+async fn assert_survives_kills(database: Database, replicas: usize) {
+    let _machine = MACHINE.lock().await;
+    let mut apps: Vec<_> = (0..replicas).map(|_| App::start(&database)).collect();
+    let urls = apps.iter().map(|app| app.url.clone());
+    let mut load = Load::start(urls.collect());
+    for kill in 0..KILLS {
+        load.wait_for_ok(30).await;
+        apps[kill % replicas].kill_and_restart(&database);
+        let acknowledged = load.acknowledged();
+        let friends = database.friend_counts().await;
+        assert_whole(&friends);
+        for user in acknowledged.keys() {
+            assert!(friends.contains_key(user), "kill {kill} lost {user:?}");
+        }
+    }
+    load.finish().await;
+    assert_eq!(database.friend_counts().await, load.acknowledged());
+    let counts = load.counts();
+    // Otherwise it was never killed at work.
+    assert!(counts.nothing >= KILLS, "{counts:?}");
+    println!("{replicas} replicas, {KILLS} kills: {counts:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_is_killed_loses_nothing_on_sqlite() {
+    assert_survives_kills(Database::sqlite(), 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_is_killed_loses_nothing_on_postgres() {
+    if let Some(database) = Database::postgres() {
+        assert_survives_kills(database, 1).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_is_killed_loses_nothing() {
+    if let Some(database) = Database::postgres() {
+        assert_survives_kills(database, 2).await;
+    }
+}
+
+/// Something that makes a database useless.
+trait Outage {
+    async fn begin(&mut self);
+    async fn end(&mut self);
+}
+
+/// Makes the database useless in the middle of a load, and useful again.
+async fn assert_survives_outage(database: &Database, app_database: &str, mut outage: impl Outage) {
+    let _machine = MACHINE.lock().await;
+    let mut app = App::start_with(database, &[("DATABASE_URL", app_database)]);
+    let mut load = Load::start(vec![app.url.clone()]);
+    load.wait_for_ok(30).await;
+
+    outage.begin().await;
+    // What was committed by then may be acknowledged now.
+    sleep(Duration::from_secs(2)).await;
+    let before = load.counts();
+    sleep(OUTAGE - Duration::from_secs(2)).await;
+    let after = load.counts();
+    assert_eq!(after.ok, before.ok, "acknowledged without a database");
+    assert!(after.fail > before.fail, "{after:?}");
+    outage.end().await;
+
+    load.wait_for_ok(100).await;
+    load.finish().await;
+    assert_eq!(
+        load.counts().nothing,
+        0,
+        "each callback was answered in time"
+    );
+    assert!(app.is_running());
+    assert_eq!(database.friend_counts().await, load.acknowledged());
+    let failed = app.metric("callbacks_total{outcome=\"failed\"}").await;
+    assert_eq!(failed, load.counts().fail as f64);
+    println!("{:?}", load.counts());
+}
+
+/// Another process that keeps the file to itself.
+struct Locked(AnyConnection);
+
+impl Outage for Locked {
+    async fn begin(&mut self) {
+        self.0.execute("BEGIN EXCLUSIVE").await.unwrap();
+    }
+
+    async fn end(&mut self) {
+        self.0.execute("ROLLBACK").await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_sqlite_file_is_told_and_survived() {
+    let database = Database::sqlite();
+    let connection = database.connect().await;
+    assert_survives_outage(&database, &database.url(), Locked(connection)).await;
+}
+
+/// The server ends at once, and starts again.
+struct Stopped<'a>(&'a Database);
+
+impl Outage for Stopped<'_> {
+    async fn begin(&mut self) {
+        self.0.server().stop();
+    }
+
+    async fn end(&mut self) {
+        self.0.server().start_again();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_postgres_is_told_and_survived() {
+    if let Some(database) = Database::postgres() {
+        assert_survives_outage(&database, &database.url(), Stopped(&database)).await;
+    }
+}
+
+/// Nothing is heard of the server any more, not even that it is gone.
+impl Outage for &Proxy {
+    async fn begin(&mut self) {
+        self.cut();
+    }
+
+    async fn end(&mut self) {
+        self.mend();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_that_fails_in_silence_is_told_and_survived() {
+    if let Some(database) = Database::postgres() {
+        let proxy = Proxy::start(database.server().socket());
+        let url = database.server().url_at(proxy.socket());
+        assert_survives_outage(&database, &url, &proxy).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_is_logged_with_the_request_id() {
+    for database in Database::all() {
+        let app = App::start(&database);
+        let mut connection = database.connect().await;
+        let transaction = lock(&database, &mut connection).await;
+        let request = add([("alice", "bob")]).query("RequestId", "8f14e45f\nforged");
+        let answer = Chat::new().send(&app.url, &request).await;
+        let expected = "the database is not available";
+        assert_eq!(answer, Answer::Fail(expected.to_owned()));
+        transaction.execute("ROLLBACK").await.unwrap();
+
+        let log = app.log();
+        let line = log.lines().find(|line| line.contains("ERROR")).unwrap();
+        assert!(line.contains("callback not committed"), "{log}");
+        assert!(line.contains("8f14e45f\\nforged"), "{log}");
+        assert_eq!(database.rows().await, []);
+    }
+}
+
+/// Lets nobody write until this transaction ends.
+async fn lock<'a>(database: &Database, connection: &'a mut AnyConnection) -> &'a mut AnyConnection {
+    let statements = match database {
+        Database::Sqlite(_) => "BEGIN IMMEDIATE",
+        Database::Postgres(_) => "BEGIN; LOCK TABLE friends IN SHARE MODE",
+    };
+    connection.execute(statements).await.unwrap();
+    connection
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_accepted_before_the_stop_is_committed_and_answered() {
+    const CALLBACKS: usize = 8;
+    for database in Database::all() {
+        let _machine = MACHINE.lock().await;
+        let app = App::start(&database);
+        let chat = Chat::new();
+        let mut connection = database.connect().await;
+        let transaction = lock(&database, &mut connection).await;
+        let mut senders = JoinSet::new();
+        for n in 0..CALLBACKS {
+            let (chat, url) = (chat.clone(), app.url.clone());
+            senders
+                .spawn(async move { chat.send(&url, &add([("alice", &*format!("{n}"))])).await });
+        }
+        while app.metric("callbacks_in_flight").await != CALLBACKS as f64 {}
+        app.terminate();
+        // It takes no more.
+        while tokio::net::TcpStream::connect(app.url.strip_prefix("http://").unwrap())
+            .await
+            .is_ok()
+        {}
+        transaction.execute("ROLLBACK").await.unwrap();
+
+        assert_eq!(senders.join_all().await, vec![Answer::Ok; CALLBACKS]);
+        assert_eq!(app.wait().code(), Some(0));
+        assert_eq!(database.friends().await.len(), CALLBACKS);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_says_nothing_does_not_keep_it_from_stopping() {
+    let database = Database::sqlite();
+    let app = App::start(&database);
+    let address = app.url.strip_prefix("http://").unwrap();
+    let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut client, b"POST /callback?")
+        .await
+        .unwrap();
+    // Answered on a later connection, so the one before is accepted.
+    app.get("/healthz").await;
+    app.terminate();
+    assert_eq!(app.wait().code(), Some(0));
+}
