@@ -22,7 +22,9 @@ const LATEST: u32 = 10;
 /// How many friends are drawn.
 const DRAWN: u32 = 60;
 /// How far from the user friends are drawn, in the units of the picture.
-const RADIUS: f64 = 210.0;
+const RADIUS: f64 = 200.0;
+/// The characters of a name that there is room for; a UserID of Chat's has no more.
+const NAME: usize = 32;
 
 #[derive(Deserialize)]
 pub(crate) struct Question {
@@ -37,12 +39,15 @@ struct Page {
     totals: Totals,
     latest: Vec<Addition>,
     drawn: Vec<Drawn>,
+    /// From the middle of the picture to its edges, names included.
+    half: f64,
     more: bool,
 }
 
 /// A friend, and where on the circle.
 struct Drawn {
     friend: Friend,
+    name: String,
     x: f64,
     y: f64,
     /// The angle of the name, in degrees.
@@ -61,11 +66,14 @@ pub(crate) async fn page(
     let mut friends = app.store.friends(&user, "", DRAWN + 1, deadline).await?;
     let more = friends.len() > DRAWN as usize;
     friends.truncate(DRAWN as usize);
+    let drawn = draw(friends);
+    let widest = drawn.iter().map(|drawn| width(&drawn.name));
     let page = Page {
         user,
         totals,
         latest,
-        drawn: draw(friends),
+        half: RADIUS + widest.fold(100.0, f64::max),
+        drawn,
         more,
     };
     let policy = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; \
@@ -77,10 +85,11 @@ pub(crate) async fn page(
 /// Spreads friends over a circle, from the top on and clockwise.
 fn draw(friends: Vec<Friend>) -> Vec<Drawn> {
     let count = friends.len() as f64;
-    let place = |(index, friend)| {
+    let place = |(index, friend): (usize, Friend)| {
         let angle = (index as f64 / count - 0.25) * TAU;
         let left = angle.cos() < -1e-9;
         Drawn {
+            name: shorten(&friend.user_id),
             friend,
             x: angle.cos() * RADIUS,
             y: angle.sin() * RADIUS,
@@ -89,4 +98,17 @@ fn draw(friends: Vec<Friend>) -> Vec<Drawn> {
         }
     };
     friends.into_iter().enumerate().map(place).collect()
+}
+
+fn shorten(name: &str) -> String {
+    match name.char_indices().nth(NAME) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name.to_owned(),
+    }
+}
+
+/// How much room a name takes, about: a server has no fonts to measure it with.
+fn width(name: &str) -> f64 {
+    let widths = name.chars().map(|c| if c.is_ascii() { 9.0 } else { 14.0 });
+    24.0 + widths.sum::<f64>()
 }
