@@ -58,11 +58,11 @@ struct Args {
     #[arg(long, default_value = "Web")]
     platform: String,
 
-    /// Who adds a friend
+    /// Who adds a friend; {} becomes the number of the callback, from 0 on
     #[arg(long, value_name = "USER_ID", default_value = "alice")]
     from: String,
 
-    /// Whom they add; can be repeated
+    /// Whom they add; can be repeated, and have a {} too
     #[arg(long, value_name = "USER_ID", default_value = "bob")]
     to: Vec<String>,
 
@@ -83,6 +83,11 @@ struct Args {
     #[arg(long, value_name = "N", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     count: u64,
+
+    /// Send as many as the app answers in this time instead, in seconds
+    #[arg(long, value_name = "S", conflicts_with = "count")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: Option<u64>,
 
     /// How many of them at once
     #[arg(long, value_name = "C", default_value_t = 1)]
@@ -108,15 +113,19 @@ fn main() -> ExitCode {
 
 async fn simulate() -> ExitCode {
     let args = Args::parse();
-    let chat = match Chat::new(&args) {
+    let chat = match Chat::new(args) {
         Ok(chat) => chat,
         Err(error) => Args::command()
             .error(ErrorKind::ValueValidation, error)
             .exit(),
     };
-    let (report, worst) = match args.count {
-        1 => one(&chat).await,
-        count => many(chat, count, args.concurrency).await,
+    let (report, worst) = match chat.args {
+        Args {
+            count: 1,
+            seconds: None,
+            ..
+        } => one(&chat).await,
+        _ => many(chat).await,
     };
     // Whoever reads the report may have seen enough of it; the exit code stays right.
     let _ = io::stdout().write_all(report.as_bytes());
@@ -130,7 +139,7 @@ async fn simulate() -> ExitCode {
 /// Posts one callback, and shows the whole answer.
 async fn one(chat: &Chat) -> (String, Verdict) {
     let start = Instant::now();
-    let answer = chat.post().await;
+    let answer = chat.post(0).await;
     let time = start.elapsed();
     let shown = match &answer {
         Ok(Answer { status, body }) => {
@@ -144,23 +153,38 @@ async fn one(chat: &Chat) -> (String, Verdict) {
 }
 
 /// Posts many callbacks, and sums up what became of them.
-async fn many(chat: Chat, count: u64, concurrency: u64) -> (String, Verdict) {
-    let bar = ProgressBar::new(count);
-    let shared = Arc::new((chat, bar.clone(), AtomicU64::new(0)));
+async fn many(chat: Chat) -> (String, Verdict) {
+    let Args {
+        count,
+        seconds,
+        concurrency,
+        ..
+    } = chat.args;
     let start = Instant::now();
+    let (count, end, bar) = match seconds {
+        Some(seconds) => {
+            let end = start + Duration::from_secs(seconds);
+            (u64::MAX, Some(end), ProgressBar::no_length())
+        }
+        None => (count, None, ProgressBar::new(count)),
+    };
+    let shared = Arc::new((chat, bar.clone(), AtomicU64::new(0)));
     let mut workers = JoinSet::new();
     for _ in 0..concurrency.min(count) {
         let shared = Arc::clone(&shared);
         workers.spawn(async move {
             let (chat, bar, sent) = &*shared;
             let mut results = Vec::new();
-            while sent.fetch_add(1, Relaxed) < count {
+            loop {
                 let start = Instant::now();
-                let answer = chat.post().await;
+                let number = sent.fetch_add(1, Relaxed);
+                if number >= count || end.is_some_and(|end| start >= end) {
+                    return results;
+                }
+                let answer = chat.post(number).await;
                 results.push((start.elapsed(), judge(answer)));
                 bar.inc(1);
             }
-            results
         });
     }
     let results = workers.join_all().await.concat();
@@ -170,6 +194,7 @@ async fn many(chat: Chat, count: u64, concurrency: u64) -> (String, Verdict) {
     let (mut times, mut verdicts): (Vec<_>, Vec<_>) = results.into_iter().unzip();
     times.sort_unstable();
     verdicts.sort_unstable();
+    let count = times.len();
     let rate = count as f64 / elapsed.as_secs_f64();
     let mut report = format!("{count} callbacks in {elapsed:.2?}, {rate:.0} requests/s\nlatency:");
     for (name, percent) in [
@@ -179,7 +204,7 @@ async fn many(chat: Chat, count: u64, concurrency: u64) -> (String, Verdict) {
         ("p99", 99),
         ("max", 100),
     ] {
-        let rank = (times.len() * percent).div_ceil(100).max(1);
+        let rank = (count * percent).div_ceil(100).max(1);
         report += &format!(" {name} {:.1?}", times[rank - 1]);
     }
     for alike in verdicts.chunk_by(PartialEq::eq) {
@@ -192,8 +217,9 @@ async fn many(chat: Chat, count: u64, concurrency: u64) -> (String, Verdict) {
 /// What is sent, and where to.
 struct Chat {
     client: Client,
-    url: Url,
-    request: CallbackRequest,
+    args: Args,
+    /// What every callback says, where they all say the same.
+    body: Option<Bytes>,
     token: Option<Token>,
 }
 
@@ -203,15 +229,18 @@ struct Answer {
 }
 
 impl Chat {
-    fn new(args: &Args) -> Result<Self, String> {
-        let body = match &args.body {
-            Some(path) => fs::read(path)
-                .map_err(|error| format!("--body {}: {error}", path.display()))?
-                .into(),
-            None => friend_add(args),
+    fn new(args: Args) -> Result<Self, String> {
+        let body = match (&args.body, args.pairs) {
+            (Some(path), _) => {
+                let body = fs::read(path);
+                Some(
+                    body.map_err(|error| format!("--body {}: {error}", path.display()))?
+                        .into(),
+                )
+            }
+            (None, Some(pairs)) => Some(generated(pairs)),
+            (None, None) => None,
         };
-        let command = args.command.as_deref().unwrap_or(FriendAdd::COMMAND);
-        let request = CallbackRequest::new(command, args.app_id, body);
         let tokens = args.token.as_deref().unwrap_or_default();
         let first = tokens.split(',').next().filter(|_| !tokens.is_empty());
         let token = first.map(Token::new).transpose();
@@ -221,44 +250,69 @@ impl Chat {
         let client = Client::builder().no_proxy().redirect(Policy::none());
         Ok(Self {
             client: client.build().map_err(|error| cause(&error))?,
-            url: args.url.clone(),
-            request: request.query("OptPlatform", &args.platform),
             token: token.map_err(|error| format!("--token: {error}"))?,
+            args,
+            body,
         })
     }
 
-    async fn post(&self) -> Result<Answer, String> {
-        let request = self.client.post(self.signed_url());
-        let exchange = async { read(request.body(self.request.body()).send().await?).await };
+    async fn post(&self, number: u64) -> Result<Answer, String> {
+        let callback = self.callback(number);
+        let request = self.client.post(self.url(&callback)).body(callback.body());
+        let exchange = async { read(request.send().await?).await };
         match timeout(TIMEOUT, exchange).await {
             Ok(answer) => answer.map_err(|error| format!("no whole answer: {}", cause(&error))),
             Err(_) => Err(format!("no whole answer within {TIMEOUT:?}")),
         }
     }
 
-    /// The app's URL with Tencent's parameters after its own, signed now.
-    fn signed_url(&self) -> Url {
-        let mut request = self.request.clone();
-        if let Some(token) = &self.token {
-            request = request.signed(token, SystemTime::now());
+    /// One of the callbacks, signed now.
+    fn callback(&self, number: u64) -> CallbackRequest {
+        let Args {
+            app_id,
+            command,
+            from,
+            to,
+            platform,
+            ..
+        } = &self.args;
+        let request = match &self.body {
+            Some(body) => {
+                let command = command.as_deref().unwrap_or(FriendAdd::COMMAND);
+                CallbackRequest::new(command, *app_id, body.clone())
+            }
+            None => {
+                let numbered = |user_id: &str| user_id.replace("{}", &number.to_string());
+                to.iter()
+                    .fold(CallbackRequest::friend_add(*app_id), |request, to| {
+                        request.pair(&numbered(from), &numbered(to))
+                    })
+            }
+        };
+        let request = request.query("OptPlatform", platform);
+        match &self.token {
+            Some(token) => request.signed(token, SystemTime::now()),
+            None => request,
         }
-        let uri = request.uri();
-        let parameters = [self.url.query(), uri.query()].into_iter().flatten();
+    }
+
+    /// The app's URL with Tencent's parameters after its own.
+    fn url(&self, callback: &CallbackRequest) -> Url {
+        let uri = callback.uri();
+        let mut url = self.args.url.clone();
+        let parameters = [url.query(), uri.query()].into_iter().flatten();
         let parameters: Vec<_> = parameters.filter(|query| !query.is_empty()).collect();
-        let mut url = self.url.clone();
-        url.set_query(Some(&parameters.join("&")));
+        let query = parameters.join("&");
+        url.set_query(Some(&query));
         url
     }
 }
 
-fn friend_add(args: &Args) -> Bytes {
-    let request = CallbackRequest::friend_add(args.app_id);
-    let request = match args.pairs {
-        Some(pairs) => (0..pairs).fold(request, |request, n| {
-            request.pair(&format!("from{n:028}"), &format!("to{n:030}"))
-        }),
-        None => (args.to.iter()).fold(request, |request, to| request.pair(&args.from, to)),
-    };
+/// A packet of so many pairs, with UserIDs as long as they may be.
+fn generated(pairs: u32) -> Bytes {
+    let request = (0..pairs).fold(CallbackRequest::friend_add(0), |request, n| {
+        request.pair(&format!("from{n:028}"), &format!("to{n:030}"))
+    });
     request.body()
 }
 
