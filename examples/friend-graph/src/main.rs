@@ -60,7 +60,8 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         .merge(callback::router(&app, config.friend_add));
 
     let listener = TcpListener::bind(&config.addr).await;
-    let listener = listener.map_err(|error| format!("ADDR: no listening there: {error}"))?;
+    let addr = &config.addr;
+    let listener = listener.map_err(|error| format!("ADDR: no listening on {addr:?}: {error}"))?;
     let address = listener.local_addr()?;
     let _ = writeln!(io::stdout(), "Listening on http://{address}/callback");
 

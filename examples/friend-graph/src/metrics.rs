@@ -8,6 +8,9 @@ use prometheus::{
 };
 use tower_tencent_chat::Rejection;
 
+/// In seconds, up to where a commit is given up.
+const BUCKETS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
+
 #[derive(Clone)]
 pub(crate) struct Metrics {
     registry: Registry,
@@ -63,7 +66,8 @@ impl Metrics {
         let commit_seconds = HistogramOpts::new(
             "commit_seconds",
             "From a packet that was parsed to the end of its commit.",
-        );
+        )
+        .buckets(BUCKETS.to_vec());
         let metrics = Self {
             registry: Registry::new_custom(Some("friend_graph".to_owned()), None)?,
             callbacks: IntCounterVec::new(callbacks, &["outcome"])?,

@@ -260,7 +260,7 @@ impl From<tokio::time::error::Elapsed> for Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Database(error) => write!(f, "the database reports an error: {error}"),
+            Self::Database(error) => error.fmt(f),
             Self::TimedOut => f.write_str("the database doesn't answer in time"),
         }
     }

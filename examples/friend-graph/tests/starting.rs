@@ -32,8 +32,8 @@ fn a_bad_setting_stops_the_start_with_one_line() {
         ("SDK_APP_ID", "-1", "SDK_APP_ID: not a number"),
         ("CALLBACK_TOKEN", "a b", "CALLBACK_TOKEN: "),
         ("CALLBACK_TOKEN", "a,", "CALLBACK_TOKEN: "),
-        ("ADDR", "nowhere", "ADDR: no listening there: "),
-        ("ADDR", &taken, "ADDR: no listening there: "),
+        ("ADDR", "nowhere", "ADDR: no listening on \""),
+        ("ADDR", &taken, "ADDR: no listening on \""),
         (
             "DATABASE_URL",
             "friends.db",

@@ -14,9 +14,9 @@ use tower_tencent_chat::{Token, test_util::CallbackRequest};
 
 use common::{APP_ID, Answer, App, Chat, Database, add, delete};
 
-const PACKET: &str = include_str!("../../../tests/samples/friend-add.json");
-const TWO_WAY: &str = include_str!("../../../tests/samples/friend-add-two-way.json");
-const TWO_WAY_DELETE: &str = include_str!("../../../tests/samples/friend-delete.json");
+const PACKET: &str = include_str!("samples/friend-add.json");
+const TWO_WAY: &str = include_str!("samples/friend-add-two-way.json");
+const TWO_WAY_DELETE: &str = include_str!("samples/friend-delete.json");
 
 fn friend_add(body: &'static str) -> CallbackRequest {
     CallbackRequest::new("Sns.CallbackFriendAdd", APP_ID, body)
