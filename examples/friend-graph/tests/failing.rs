@@ -5,7 +5,14 @@ mod common;
 use std::time::Duration;
 
 use sqlx::{AnyConnection, Executor};
-use tokio::{sync::Mutex, task::JoinSet, time::sleep};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::Mutex,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tower_tencent_chat::test_util::CallbackRequest;
 
 use common::{
     Answer, App, Chat, Database, add,
@@ -192,6 +199,62 @@ async fn lock<'a>(database: &Database, connection: &'a mut AnyConnection) -> &'a
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_never_ends_is_answered_in_time() {
+    let database = Database::sqlite();
+    let app = App::start(&database);
+    let request = add([("alice", "bob")]);
+    let body = request.body();
+    // All but the last byte.
+    let mut client = connect(&app).await;
+    let head = head(&request, body.len());
+    client.write_all(head.as_bytes()).await.unwrap();
+    client.write_all(&body[..body.len() - 1]).await.unwrap();
+
+    let mut answer = vec![0; 1024];
+    let read = timeout(Duration::from_secs(2), client.read(&mut answer)).await;
+    let length = read.expect("an answer within 2 seconds").unwrap();
+    let answer = str::from_utf8(&answer[..length]).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(answer.contains(r#""ErrorInfo":"the body did not arrive in time""#));
+    let name = "callbacks_total{outcome=\"timed_out\"}";
+    assert_eq!(app.metric(name).await, 1.0);
+    assert_eq!(app.metric("callbacks_in_flight").await, 0.0);
+}
+
+/// Chat gives up after 2 seconds, and what waits for the database by then need not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_callback_is_committed_though_the_sender_hangs_up() {
+    for database in Database::all() {
+        let app = App::start(&database);
+        let mut connection = database.connect().await;
+        let transaction = lock(&database, &mut connection).await;
+        let request = add([("alice", "bob")]);
+        let body = request.body();
+        let mut client = connect(&app).await;
+        let head = head(&request, body.len());
+        client.write_all(head.as_bytes()).await.unwrap();
+        client.write_all(&body).await.unwrap();
+        app.wait_for_metric("callbacks_in_flight", 1.0).await;
+        drop(client);
+        app.wait_for_metric("callbacks_in_flight", 0.0).await;
+        transaction.execute("ROLLBACK").await.unwrap();
+
+        app.wait_for_metric("commit_seconds_count", 1.0).await;
+        assert_eq!(database.friends().await.len(), 1);
+    }
+}
+
+async fn connect(app: &App) -> TcpStream {
+    let address = app.url.strip_prefix("http://").unwrap();
+    TcpStream::connect(address).await.unwrap()
+}
+
+fn head(request: &CallbackRequest, length: usize) -> String {
+    let uri = request.clone().path("/callback").uri();
+    format!("POST {uri} HTTP/1.1\r\nhost: app\r\ncontent-length: {length}\r\n\r\n")
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_accepted_before_the_stop_is_committed_and_answered() {
     const CALLBACKS: usize = 8;
     for database in Database::all() {
@@ -206,13 +269,12 @@ async fn what_was_accepted_before_the_stop_is_committed_and_answered() {
             senders
                 .spawn(async move { chat.send(&url, &add([("alice", &*format!("{n}"))])).await });
         }
-        while app.metric("callbacks_in_flight").await != CALLBACKS as f64 {}
+        app.wait_for_metric("callbacks_in_flight", CALLBACKS as f64)
+            .await;
         app.terminate();
         // It takes no more.
-        while tokio::net::TcpStream::connect(app.url.strip_prefix("http://").unwrap())
-            .await
-            .is_ok()
-        {}
+        let address = app.url.strip_prefix("http://").unwrap();
+        while TcpStream::connect(address).await.is_ok() {}
         transaction.execute("ROLLBACK").await.unwrap();
 
         assert_eq!(senders.join_all().await, vec![Answer::Ok; CALLBACKS]);
@@ -225,11 +287,8 @@ async fn what_was_accepted_before_the_stop_is_committed_and_answered() {
 async fn a_client_that_says_nothing_does_not_keep_it_from_stopping() {
     let database = Database::sqlite();
     let app = App::start(&database);
-    let address = app.url.strip_prefix("http://").unwrap();
-    let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
-    tokio::io::AsyncWriteExt::write_all(&mut client, b"POST /callback?")
-        .await
-        .unwrap();
+    let mut client = connect(&app).await;
+    client.write_all(b"POST /callback?").await.unwrap();
     // Answered on a later connection, so the one before is accepted.
     app.get("/healthz").await;
     app.terminate();

@@ -2,10 +2,12 @@ use std::{
     fs::{self, File},
     io::{BufRead, BufReader},
     process::{Child, Command, ExitStatus, Stdio},
+    time::Duration,
 };
 
 use serde_json::Value;
 use tempfile::NamedTempFile;
+use tokio::time::timeout;
 
 use super::Database;
 
@@ -98,6 +100,13 @@ impl App {
             line.strip_prefix(' ')?.parse().ok()
         };
         text.lines().find_map(sample).unwrap_or_default()
+    }
+
+    /// Panics where it does not come to that.
+    pub(crate) async fn wait_for_metric(&self, name: &str, value: f64) {
+        let wait = async { while self.metric(name).await != value {} };
+        let in_time = timeout(Duration::from_secs(30), wait).await;
+        in_time.unwrap_or_else(|_| panic!("{name} is never {value}"));
     }
 }
 
