@@ -48,7 +48,7 @@ async fn every_friend_is_on_one_page() {
         format!(
             "{} {}/é&{n}",
             n * 7 % 250,
-            if n % 2 == 0 { "a" } else { "B" }
+            if n.is_multiple_of(2) { "a" } else { "B" }
         )
     };
     for database in Database::all() {
