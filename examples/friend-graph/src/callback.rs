@@ -86,12 +86,13 @@ async fn store(
         Ok(Err(failure)) => failure.to_string(),
         Err(panic) => panic.to_string(),
     };
-    // A sender may have made it as long as it likes.
-    let request_id: Option<String> =
-        (context.request_id.as_deref()).map(|request_id| request_id.chars().take(64).collect());
+    // Chat won't send it again, so this is what tells whose friends to ask Chat for.
+    let request_id = context.request_id.as_deref().unwrap_or_default();
     tracing::error!(
-        request_id,
+        // A sender may have made it as long as it likes.
+        request_id = &*request_id.chars().take(64).collect::<String>(),
         pairs = pairs.len(),
+        first_pair = ?pairs.first(),
         "callback not committed: {failure}"
     );
     answer(

@@ -34,13 +34,12 @@ fn friend_add() -> Result<FriendAddLayer, String> {
         tracing::warn!("no CALLBACK_TOKEN is set: anybody who knows the app id can send callbacks");
         return Ok(FriendAddLayer::new(sdk_app_id));
     }
-    tokens
-        .split(',')
-        .map(Token::new)
-        .try_fold(FriendAddLayer::new(sdk_app_id), |layer, token| {
-            Ok(layer.token(token?))
-        })
-        .map_err(|error: tower_tencent_chat::InvalidToken| format!("CALLBACK_TOKEN: {error}"))
+    let mut layer = FriendAddLayer::new(sdk_app_id);
+    for token in tokens.split(',') {
+        let token = Token::new(token).map_err(|error| format!("CALLBACK_TOKEN: {error}"))?;
+        layer = layer.token(token);
+    }
+    Ok(layer)
 }
 
 /// The URL may hold a password, so no error repeats it.

@@ -148,9 +148,16 @@ async fn a_stopped_postgres_is_told_and_survived() {
     }
 }
 
-/// Nothing is heard of the server any more, not even that it is gone.
+/// Nothing is heard of the server any more, not even that it is gone. It was so for moments before: whatever
+/// each left behind in the app adds up.
 impl Outage for &Proxy {
     async fn begin(&mut self) {
+        for _ in 0..5 {
+            self.cut();
+            sleep(Duration::from_millis(50)).await;
+            self.mend();
+            sleep(Duration::from_secs(2)).await;
+        }
         self.cut();
     }
 
@@ -184,6 +191,7 @@ async fn a_failure_is_logged_with_the_request_id() {
         let line = log.lines().find(|line| line.contains("ERROR")).unwrap();
         assert!(line.contains("callback not committed"), "{log}");
         assert!(line.contains("8f14e45f\\nforged"), "{log}");
+        assert!(line.contains("to_account: \"bob\""), "{log}");
         assert_eq!(database.rows().await, []);
     }
 }

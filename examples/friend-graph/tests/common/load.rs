@@ -90,7 +90,7 @@ async fn send(sender: usize, state: Arc<State>, stop: watch::Receiver<bool>) {
             return;
         }
         // Some take more than one statement.
-        let size = if n % 16 == 0 { 600 } else { 3 };
+        let size = if n % 16 == 0 { 1600 } else { 3 };
         let user = format!("user {sender} {n} of {size}");
         let request = add((0..size).map(|k| (user.clone(), format!("friend {k}"))));
         loop {
