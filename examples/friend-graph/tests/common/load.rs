@@ -64,8 +64,7 @@ impl Load {
         let target = self.counts().ok + more;
         let mut counts = self.state.counts.subscribe();
         let reached = counts.wait_for(|counts| counts.ok >= target);
-        let reached = time::timeout(Duration::from_secs(60), reached).await;
-        reached.expect("callbacks are answered OK again").unwrap();
+        within_a_minute(reached).await.unwrap();
     }
 
     /// How many friends each user has whose callback has been acknowledged so far.
@@ -76,10 +75,16 @@ impl Load {
     /// Sends no new callbacks, and waits until each is acknowledged.
     pub(crate) async fn finish(&mut self) {
         self.stop.send(true).unwrap();
-        while let Some(sender) = self.senders.join_next().await {
+        while let Some(sender) = within_a_minute(self.senders.join_next()).await {
             sender.unwrap();
         }
     }
+}
+
+/// Far beyond what anything here takes.
+async fn within_a_minute<T>(future: impl Future<Output = T>) -> T {
+    let result = time::timeout(Duration::from_secs(60), future).await;
+    result.expect("callbacks are answered OK again")
 }
 
 /// Every callback is about a user of its own, so that it is seen in the table whether it is there as a whole.
