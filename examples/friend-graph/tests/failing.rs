@@ -286,7 +286,7 @@ async fn what_was_accepted_before_the_stop_is_committed_and_answered() {
         transaction.execute("ROLLBACK").await.unwrap();
 
         assert_eq!(senders.join_all().await, vec![Answer::Ok; CALLBACKS]);
-        assert_eq!(app.wait().code(), Some(0));
+        assert_eq!(app.wait().await.code(), Some(0));
         assert_eq!(database.friends().await.len(), CALLBACKS);
     }
 }
@@ -300,5 +300,5 @@ async fn a_client_that_says_nothing_does_not_keep_it_from_stopping() {
     // Answered on a later connection, so the one before is accepted.
     app.get("/healthz").await;
     app.terminate();
-    assert_eq!(app.wait().code(), Some(0));
+    assert_eq!(app.wait().await.code(), Some(0));
 }

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 use tempfile::NamedTempFile;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::Database;
 
@@ -70,8 +70,15 @@ impl App {
         assert!(status.unwrap().success());
     }
 
-    pub(crate) fn wait(mut self) -> ExitStatus {
-        self.child.wait().unwrap()
+    /// Panics where it does not end.
+    pub(crate) async fn wait(mut self) -> ExitStatus {
+        for _ in 0..1000 {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        panic!("the app does not stop: {}", self.log());
     }
 
     pub(crate) fn is_running(&mut self) -> bool {
