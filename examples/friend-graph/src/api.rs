@@ -30,16 +30,33 @@ pub(crate) fn router() -> Router<App> {
 }
 
 #[derive(Deserialize)]
-struct Page {
+struct Paging {
     /// The last UserID of the page before.
     #[serde(default)]
     after: String,
-    #[serde(default = "default_limit")]
-    limit: u32,
+    #[serde(default)]
+    limit: Limit,
 }
 
-fn default_limit() -> u32 {
-    100
+#[derive(Deserialize)]
+#[serde(try_from = "u32")]
+struct Limit(u32);
+
+impl Default for Limit {
+    fn default() -> Self {
+        Self(100)
+    }
+}
+
+impl TryFrom<u32> for Limit {
+    type Error = String;
+
+    fn try_from(limit: u32) -> Result<Self, String> {
+        match limit {
+            1..=MAX_LIMIT => Ok(Self(limit)),
+            _ => Err(format!("not between 1 and {MAX_LIMIT}")),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -52,12 +69,9 @@ struct Friends {
 async fn friends(
     State(app): State<App>,
     Path(id): Path<String>,
-    Query(Page { after, limit }): Query<Page>,
-) -> Result<Json<Friends>, Response> {
-    if !(1..=MAX_LIMIT).contains(&limit) {
-        let error = format!("limit: not between 1 and {MAX_LIMIT}");
-        return Err((StatusCode::BAD_REQUEST, error).into_response());
-    }
+    Query(Paging { after, limit }): Query<Paging>,
+) -> Result<Json<Friends>, Failure> {
+    let Limit(limit) = limit;
     let deadline = Instant::now() + READ;
     // One more tells whether there is another page.
     let mut friends = app.store.friends(&id, &after, limit + 1, deadline).await?;
@@ -69,7 +83,7 @@ async fn friends(
 }
 
 async fn healthz(State(app): State<App>) -> Result<&'static str, Failure> {
-    app.store.ping(Instant::now() + READ).await?;
+    app.store.check(Instant::now() + READ).await?;
     Ok("ok")
 }
 
@@ -88,11 +102,5 @@ impl IntoResponse for Failure {
             "the database is not available\n",
         )
             .into_response()
-    }
-}
-
-impl From<Failure> for Response {
-    fn from(failure: Failure) -> Self {
-        failure.into_response()
     }
 }

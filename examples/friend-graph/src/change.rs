@@ -4,14 +4,16 @@ use std::{collections::BTreeMap, time::UNIX_EPOCH};
 
 use jiff::Timestamp;
 use sqlx::{Acquire, AnyConnection, AssertSqlSafe};
-use tower_tencent_chat::{CallbackContext, FriendPair, UserId};
+use tower_tencent_chat::{CallbackContext, FriendAdd, FriendPair, Packet, UserId};
+
+use crate::friend_delete::FriendDelete;
 
 /// Rows in a statement. SQLite takes 32,766 parameters in one, PostgreSQL 65,535.
 const ROWS: usize = 500;
 /// As many rows as most callbacks have; statements of up to so many are prepared once and kept.
 const FEW_ROWS: usize = 4;
-/// The bytes of a text. A UserID has 32 today; entries of PostgreSQL's indexes have room for 2,704 in all.
-const MAX_TEXT: usize = 255;
+/// The bytes of a text. A UserID has 32 today; an entry of PostgreSQL's indexes has room for two of these.
+const MAX_TEXT: usize = 1024;
 
 /// The pairs of one callback, which are written together or not at all.
 pub(crate) struct Change {
@@ -32,13 +34,36 @@ pub(crate) enum Kind {
     Delete,
 }
 
+/// A webhook whose pairs become friends, or cease to be.
+pub(crate) trait ChangesFriends: Packet {
+    const KIND: Kind;
+
+    fn pairs(&self) -> &[FriendPair];
+}
+
+impl ChangesFriends for FriendAdd {
+    const KIND: Kind = Kind::Add;
+
+    fn pairs(&self) -> &[FriendPair] {
+        &self.pair_list
+    }
+}
+
+impl ChangesFriends for FriendDelete {
+    const KIND: Kind = Kind::Delete;
+
+    fn pairs(&self) -> &[FriendPair] {
+        &self.pair_list
+    }
+}
+
 impl Change {
     /// Refuses what PostgreSQL can't store, so that SQLite doesn't either.
-    pub(crate) fn new(
-        kind: Kind,
-        pairs: &[FriendPair],
+    pub(crate) fn new<P: ChangesFriends>(
+        packet: &P,
         context: &CallbackContext,
     ) -> Result<Self, &'static str> {
+        let pairs = packet.pairs();
         let mut ids = pairs.iter().flat_map(|pair| {
             let both = [&pair.from_account, &pair.to_account];
             both.into_iter().chain(&pair.initiator_account)
@@ -48,7 +73,7 @@ impl Change {
         }
         let platform = context.platform.as_ref().map(ToString::to_string);
         Ok(Self {
-            kind,
+            kind: P::KIND,
             pairs: pairs
                 .iter()
                 .map(|pair| {

@@ -11,31 +11,30 @@ pub(crate) struct Config {
     pub(crate) addr: String,
     pub(crate) database_url: String,
     pub(crate) friend_add: FriendAddLayer,
+    /// Whether callbacks have to be signed.
+    pub(crate) signed: bool,
 }
 
 impl Config {
     pub(crate) fn from_env() -> Result<Self, String> {
         let database_url = setting("DATABASE_URL", DATABASE_URL)?;
         check(&database_url).map_err(|error| format!("DATABASE_URL: {error}"))?;
+        let tokens = setting("CALLBACK_TOKEN", "")?;
         Ok(Self {
             addr: setting("ADDR", "127.0.0.1:3000")?,
             database_url,
-            friend_add: friend_add()?,
+            friend_add: friend_add(&tokens)?,
+            signed: !tokens.is_empty(),
         })
     }
 }
 
-/// The layer for the app `SDK_APP_ID`, with the tokens of `CALLBACK_TOKEN`, separated by commas.
-fn friend_add() -> Result<FriendAddLayer, String> {
+/// The layer for the app `SDK_APP_ID`, with tokens that are separated by commas.
+fn friend_add(tokens: &str) -> Result<FriendAddLayer, String> {
     let sdk_app_id = setting("SDK_APP_ID", "1400000000")?;
     let sdk_app_id = sdk_app_id.parse().map_err(|_| "SDK_APP_ID: not a number")?;
-    let tokens = setting("CALLBACK_TOKEN", "")?;
-    if tokens.is_empty() {
-        tracing::warn!("no CALLBACK_TOKEN is set: anybody who knows the app id can send callbacks");
-        return Ok(FriendAddLayer::new(sdk_app_id));
-    }
     let mut layer = FriendAddLayer::new(sdk_app_id);
-    for token in tokens.split(',') {
+    for token in tokens.split(',').filter(|_| !tokens.is_empty()) {
         let token = Token::new(token).map_err(|error| format!("CALLBACK_TOKEN: {error}"))?;
         layer = layer.token(token);
     }
@@ -45,10 +44,13 @@ fn friend_add() -> Result<FriendAddLayer, String> {
 /// The URL may hold a password, so no error repeats it.
 fn check(database_url: &str) -> Result<(), &'static str> {
     let (scheme, rest) = database_url.split_once(':').unwrap_or_default();
+    let (path, options) = rest.split_once('?').unwrap_or((rest, ""));
+    let path = path.trim_start_matches("//");
     match scheme {
         "postgres" | "postgresql" => Ok(()),
-        "sqlite" if rest.contains(":memory:") || rest.contains("mode=memory") => {
-            Err("an SQLite database in memory doesn't outlive the process; name a file")
+        // It would end with the process, and each connection would have its own.
+        "sqlite" if path.is_empty() || path == ":memory:" || options.contains("mode=memory") => {
+            Err("no file, as in sqlite:friend-graph.db?mode=rwc")
         }
         "sqlite" => Ok(()),
         _ => Err("neither postgres://… nor sqlite:…"),

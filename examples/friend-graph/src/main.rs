@@ -19,7 +19,9 @@ use std::{
 };
 
 use axum::{Router, routing::get};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, runtime::Runtime};
+use tokio_util::task::TaskTracker;
+use tracing_subscriber::EnvFilter;
 
 use crate::{config::Config, metrics::Metrics, store::Store};
 
@@ -28,16 +30,27 @@ use crate::{config::Config, metrics::Metrics, store::Store};
 struct App {
     store: Store,
     metrics: Metrics,
+    /// What is being committed, whether or not its sender still waits.
+    commits: TaskTracker,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
+    // Whatever a user wants to see of sqlx, it must not log the parameters of a URL.
+    let hidden = "sqlx_postgres::options=off".parse();
+    let filter = EnvFilter::try_from_default_env();
+    let filter = filter.unwrap_or_else(|_| EnvFilter::new("info,sqlx=error"));
     tracing_subscriber::fmt()
+        .with_env_filter(filter.add_directive(hidden.expect("a directive")))
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
+        // Standard error may be closed: nothing could be printed about that.
         .log_internal_errors(false)
         .init();
-    match serve().await {
+    let runtime = Runtime::new().expect("a runtime starts");
+    let served = runtime.block_on(serve());
+    // Everything is committed; the resolver may still look for a database.
+    runtime.shutdown_background();
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "{error}");
@@ -48,10 +61,15 @@ async fn main() -> ExitCode {
 
 async fn serve() -> Result<(), Box<dyn Error>> {
     let config = Config::from_env()?;
-    let store = Store::open(&config.database_url).await;
+    let stop = shutdown::stop_signal()?;
+    let store = tokio::select! {
+        store = Store::open(&config.database_url) => store,
+        () = stop.cancelled() => return Ok(()),
+    };
     let app = App {
         store: store.map_err(|error| format!("DATABASE_URL: {error}"))?,
         metrics: Metrics::new()?,
+        commits: TaskTracker::new(),
     };
     let router = Router::new()
         .route("/", get(page::page))
@@ -59,13 +77,19 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         .with_state(app.clone())
         .merge(callback::router(&app, config.friend_add));
 
-    let listener = TcpListener::bind(&config.addr).await;
     let addr = &config.addr;
-    let listener = listener.map_err(|error| format!("ADDR: no listening on {addr:?}: {error}"))?;
+    let listener = TcpListener::bind(addr)
+        .await
+        .map_err(|error| format!("ADDR: no listening on {addr:?}: {error}"))?;
+    if !config.signed {
+        tracing::warn!("no CALLBACK_TOKEN is set: anybody who knows the app id can send callbacks");
+    }
     let address = listener.local_addr()?;
+    // The app is of use where nobody reads its output, too.
     let _ = writeln!(io::stdout(), "Listening on http://{address}/callback");
-
-    shutdown::serve(listener, router).await?;
+    shutdown::serve(listener, router, stop).await?;
+    app.commits.close();
+    app.commits.wait().await;
     app.store.close().await;
     Ok(())
 }

@@ -6,10 +6,11 @@ use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
     core::Collector,
 };
-use tower_tencent_chat::Rejection;
 
 /// In seconds, up to where a commit is given up.
-const BUCKETS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
+const BUCKETS: [f64; 11] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5,
+];
 
 #[derive(Clone)]
 pub(crate) struct Metrics {
@@ -65,7 +66,7 @@ impl Metrics {
         );
         let commit_seconds = HistogramOpts::new(
             "commit_seconds",
-            "From a packet that was parsed to the end of its commit.",
+            "From a parsed packet to the end of its commit, where it was committed.",
         )
         .buckets(BUCKETS.to_vec());
         let metrics = Self {
@@ -100,8 +101,9 @@ impl Metrics {
         self.callbacks.with_label_values(&[outcome.name()]).inc();
     }
 
-    pub(crate) fn refused(&self, rejection: &Rejection) {
-        let kind = format!("{:?}", rejection.kind());
+    /// Counts a refusal by its kind: a [`RejectionKind`](tower_tencent_chat::RejectionKind), or one of
+    /// the app's own.
+    pub(crate) fn refused(&self, kind: &str) {
         self.refusals.with_label_values(&[kind]).inc();
     }
 

@@ -1,6 +1,6 @@
 //! The page for people: plain HTML and SVG, without a script.
 
-use std::f64::consts::TAU;
+use std::{f64::consts::TAU, time::Duration};
 
 use askama::Template;
 use axum::{
@@ -14,9 +14,11 @@ use tokio::time::Instant;
 use crate::{
     App,
     api::READ,
-    store::{Addition, Friend, Totals},
+    store::{Addition, Failure, Friend, Totals},
 };
 
+/// How long counting may take.
+const COUNT: Duration = Duration::from_millis(500);
 /// How many additions are listed.
 const LATEST: u32 = 10;
 /// How many friends are drawn.
@@ -36,7 +38,8 @@ pub(crate) struct Question {
 #[template(path = "page.html")]
 struct Page {
     user: String,
-    totals: Totals,
+    /// `None` where there are too many to be counted in time.
+    totals: Option<Totals>,
     latest: Vec<Addition>,
     drawn: Vec<Drawn>,
     /// From the middle of the picture to its edges, names included.
@@ -59,13 +62,17 @@ struct Drawn {
 pub(crate) async fn page(
     State(app): State<App>,
     Query(Question { user }): Query<Question>,
-) -> Result<Response, Response> {
+) -> Result<Response, Failure> {
     let deadline = Instant::now() + READ;
-    let totals = app.store.totals(deadline).await?;
     let latest = app.store.latest(LATEST, deadline).await?;
     let mut friends = app.store.friends(&user, "", DRAWN + 1, deadline).await?;
     let more = friends.len() > DRAWN as usize;
     friends.truncate(DRAWN as usize);
+    // Counting a large table takes longer than anybody waits.
+    let totals = match app.store.totals(Instant::now() + COUNT).await {
+        Err(Failure::TimedOut) => None,
+        totals => Some(totals?),
+    };
     let drawn = draw(friends);
     let widest = drawn.iter().map(|drawn| width(&drawn.name));
     let page = Page {

@@ -4,26 +4,18 @@ use std::{io, time::Duration};
 
 use axum::Router;
 use tokio::{net::TcpListener, signal, time::sleep};
+use tokio_util::sync::CancellationToken;
 
 /// How long a client has to end what it has begun; a callback is answered long before.
 const GRACE: Duration = Duration::from_secs(4);
 
-/// Serves until the process is told to stop, and then what was accepted by then.
-pub(crate) async fn serve(listener: TcpListener, router: Router) -> io::Result<()> {
-    let (stop, give_up) = (stop_signal()?, stop_signal()?);
-    let server = axum::serve(listener, router).with_graceful_shutdown(stop);
-    tokio::select! {
-        served = server => served,
-        // A client may never finish the head of its request.
-        () = async { give_up.await; sleep(GRACE).await } => Ok(()),
-    }
-}
-
-/// Ctrl-C, or what a service manager sends.
-fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+/// Cancelled by Ctrl-C, or by what a service manager sends.
+pub(crate) fn stop_signal() -> io::Result<CancellationToken> {
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
     #[cfg(unix)]
     let mut terminate = signal::unix::signal(signal::unix::SignalKind::terminate())?;
-    Ok(async move {
+    tokio::spawn(async move {
         #[cfg(unix)]
         let terminate = terminate.recv();
         #[cfg(not(unix))]
@@ -32,5 +24,22 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
             _ = signal::ctrl_c() => {}
             _ = terminate => {}
         }
-    })
+        stopped.cancel();
+    });
+    Ok(stop)
+}
+
+/// Serves until the process is told to stop, and then what was accepted by then.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let server = axum::serve(listener, router);
+    let server = server.with_graceful_shutdown(stop.clone().cancelled_owned());
+    tokio::select! {
+        served = server => served,
+        // A client may never finish the head of its request.
+        () = async { stop.cancelled().await; sleep(GRACE).await } => Ok(()),
+    }
 }

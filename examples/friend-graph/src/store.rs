@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use sqlx::{
     AnyConnection, AnyPool, ConnectOptions, Connection, Executor, FromRow, Row,
     any::{AnyConnectOptions, AnyPoolOptions, AnyRow},
@@ -12,15 +12,23 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::change::Change;
 
-/// Connections to PostgreSQL, or readers of the SQLite file.
-const CONNECTIONS: u32 = 10;
+/// Connections that callbacks wait for. SQLite has one writer at a time: who waits for a connection gets it in
+/// turn, who waits for the lock of the file by chance.
+const WRITERS: u32 = 10;
+const SQLITE_WRITERS: u32 = 1;
+/// Connections that everybody else waits for, so that no callback has to.
+const READERS: u32 = 5;
+/// How long after its deadline a query is waited for.
+const GIVE_UP: Duration = Duration::from_secs(3);
 /// How long the database may take at the start.
 const START: Duration = Duration::from_secs(10);
 
 #[derive(Clone)]
 pub(crate) struct Store {
-    reader: AnyPool,
     writer: AnyPool,
+    reader: AnyPool,
+    /// A single connection, since counting takes long, and an SQLite that counts can't be stopped.
+    counter: AnyPool,
 }
 
 /// Why the database did nothing that is known of. The details are for the log, not for those who ask.
@@ -43,13 +51,16 @@ pub(crate) struct Friend {
     pub(crate) mutual: bool,
     pub(crate) initiator: Option<String>,
     pub(crate) platform: Option<String>,
+    #[serde(serialize_with = "in_milliseconds")]
     pub(crate) first_seen: Timestamp,
+    #[serde(serialize_with = "in_milliseconds")]
     pub(crate) last_seen: Timestamp,
 }
 
 pub(crate) struct Addition {
     pub(crate) from: String,
     pub(crate) to: String,
+    pub(crate) initiator: Option<String>,
     pub(crate) platform: Option<String>,
     pub(crate) first_seen: Timestamp,
 }
@@ -71,28 +82,34 @@ impl Store {
             connection.close().await?;
             Ok::<_, sqlx::Error>(backend)
         };
-        let backend = timeout_at(Instant::now() + START, migrate).await??;
+        let start = Instant::now() + START;
+        let backend = timeout_at(start, migrate).await??;
 
         let pool = |connections| {
             AnyPoolOptions::new()
                 .max_connections(connections)
-                .after_connect(|connection, _| Box::pin(bound(connection)))
+                .after_connect(|connection, _| Box::pin(set_time_limits(connection)))
                 .connect_lazy_with(options.clone())
         };
-        let reader = pool(CONNECTIONS);
-        // SQLite has one writer at a time; who waits for a connection gets it in turn, who waits for the
-        // lock of the file by chance.
-        let writer = match &*backend {
-            "SQLite" => pool(1),
-            _ => reader.clone(),
+        let writers = match &*backend {
+            "SQLite" => SQLITE_WRITERS,
+            _ => WRITERS,
         };
-        Ok(Self { reader, writer })
+        let store = Self {
+            writer: pool(writers),
+            reader: pool(READERS),
+            counter: pool(1),
+        };
+        // Some names of files mean another one for each connection.
+        store.check(start).await?;
+        Ok(store)
     }
 
     /// Tells how many pairs have changed, once they are committed. After a failure they may be committed
-    /// all the same, or may be later: that does no harm, as writing them again changes nothing.
+    /// all the same.
     pub(crate) async fn apply(&self, change: &Change, deadline: Instant) -> Result<u64, Failure> {
         run(&self.writer, deadline, async |connection| {
+            // Until the deadline.
             loop {
                 match change.commit(connection).await {
                     Err(error) if is_conflict(&error) => {}
@@ -146,7 +163,7 @@ impl Store {
     ) -> Result<Vec<Addition>, Failure> {
         run(&self.reader, deadline, async |connection| {
             let query = sqlx::query_as(
-                "SELECT from_account, to_account, platform, first_seen
+                "SELECT from_account, to_account, initiator, platform, first_seen
                  FROM friends
                  WHERE deleted_at IS NULL
                  ORDER BY first_seen DESC
@@ -158,7 +175,7 @@ impl Store {
     }
 
     pub(crate) async fn totals(&self, deadline: Instant) -> Result<Totals, Failure> {
-        run(&self.reader, deadline, async |connection| {
+        run(&self.counter, deadline, async |connection| {
             let query = sqlx::query_as(
                 "SELECT count(*) AS pairs, count(DISTINCT from_account) AS users
                  FROM friends
@@ -169,44 +186,51 @@ impl Store {
         .await
     }
 
-    pub(crate) async fn ping(&self, deadline: Instant) -> Result<(), Failure> {
-        run(&self.reader, deadline, async |connection| {
-            connection.ping().await
+    /// Whether the table can be written to. Writes nothing: no UserID is empty.
+    pub(crate) async fn check(&self, deadline: Instant) -> Result<(), Failure> {
+        run(&self.writer, deadline, async |connection| {
+            let update = "UPDATE friends SET last_seen = last_seen WHERE from_account = ''";
+            connection.execute(update).await.map(drop)
         })
         .await
     }
 
     /// Waits for what is being written.
     pub(crate) async fn close(&self) {
-        self.writer.close().await;
-        self.reader.close().await;
+        for pool in [&self.writer, &self.reader, &self.counter] {
+            pool.close().await;
+        }
     }
 }
 
-/// Where the network is lost in the middle of a transaction, PostgreSQL would keep its locks for hours, and
-/// every other replica from those rows. By then no callback waits for it any more.
-async fn bound(connection: &mut AnyConnection) -> sqlx::Result<()> {
-    if connection.backend_name() == "PostgreSQL" {
-        let settings =
-            "SET statement_timeout = '2s'; SET idle_in_transaction_session_timeout = '2s'";
-        connection.execute(settings).await?;
-    }
-    Ok(())
+/// Lets the database end by itself what nobody waits for any more. Where the network is lost in the middle of
+/// a transaction, PostgreSQL would keep its locks for hours, and every replica from those rows.
+async fn set_time_limits(connection: &mut AnyConnection) -> sqlx::Result<()> {
+    let limits = match connection.backend_name() {
+        "SQLite" => "PRAGMA busy_timeout = 1000",
+        _ => "SET statement_timeout = '1s'; SET idle_in_transaction_session_timeout = '2s'",
+    };
+    connection.execute(limits).await.map(drop)
 }
 
-/// Runs a query, and lets neither it nor its connection live on where it failed or is late: what became of
-/// the connection is unknown then, and a database that is gone may never say.
+/// Runs a query. Where it is late its connection is used again once the database has ended it, and given up
+/// where that doesn't come to pass: a database that is gone may never say so.
 async fn run<T>(
     pool: &AnyPool,
     deadline: Instant,
     query: impl AsyncFnOnce(&mut AnyConnection) -> sqlx::Result<T>,
 ) -> Result<T, Failure> {
     let mut connection = timeout_at(deadline, pool.acquire()).await??;
-    let result = timeout_at(deadline, query(&mut connection)).await;
-    if !matches!(result, Ok(Ok(_))) {
-        drop(connection.detach());
+    if let Ok(result) = timeout_at(deadline, query(&mut connection)).await {
+        return Ok(result?);
     }
-    Ok(result??)
+    tokio::spawn(async move {
+        let ended = timeout_at(deadline + GIVE_UP, connection.ping()).await;
+        if !matches!(ended, Ok(Ok(()))) {
+            drop(connection.detach());
+        }
+    });
+    Err(Failure::TimedOut)
 }
 
 /// Whether another transaction came between, and this one, rolled back, would succeed now.
@@ -234,10 +258,16 @@ impl FromRow<'_, AnyRow> for Addition {
         Ok(Self {
             from: row.try_get("from_account")?,
             to: row.try_get("to_account")?,
+            initiator: row.try_get("initiator")?,
             platform: row.try_get("platform")?,
             first_seen: timestamp(row, "first_seen")?,
         })
     }
+}
+
+/// All with the same number of digits, so that they sort as texts.
+fn in_milliseconds<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{time:.3}"))
 }
 
 fn timestamp(row: &AnyRow, column: &str) -> sqlx::Result<Timestamp> {

@@ -147,7 +147,10 @@ async fn a_person_sees_totals_latest_additions_and_a_users_friends() {
             assert_eq!(browser.text("#users").await, "4");
             let latest = browser.texts("#latest tbody tr").await;
             assert_eq!(latest.len(), 9);
-            assert!(latest[0].starts_with("judy alice Mac 20"), "{latest:?}");
+            assert!(
+                latest[0].starts_with("judy alice judy Mac 20"),
+                "{latest:?}"
+            );
             assert!(latest[0].ends_with('Z'), "{latest:?}");
 
             browser.ask_for("alice").await;

@@ -44,15 +44,14 @@ fn a_bad_setting_stops_the_start_with_one_line() {
             "mysql://localhost/x",
             "DATABASE_URL: neither postgres://… nor sqlite:…",
         ),
-        (
-            "DATABASE_URL",
-            "sqlite::memory:",
-            "DATABASE_URL: an SQLite database in memory",
-        ),
+        ("DATABASE_URL", "sqlite:", "DATABASE_URL: no file"),
+        ("DATABASE_URL", "sqlite:?mode=rwc", "DATABASE_URL: no file"),
+        ("DATABASE_URL", "sqlite::memory:", "DATABASE_URL: no file"),
+        ("DATABASE_URL", "sqlite://:memory:", "DATABASE_URL: no file"),
         (
             "DATABASE_URL",
             "sqlite://x?mode=memory",
-            "DATABASE_URL: an SQLite database in memory",
+            "DATABASE_URL: no file",
         ),
         ("DATABASE_URL", "sqlite:missing.db", "DATABASE_URL: "),
         (
@@ -67,10 +66,7 @@ fn a_bad_setting_stops_the_start_with_one_line() {
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{setting}={value}: {stderr}");
         assert!(output.stdout.is_empty());
-        let lines: Vec<_> = stderr
-            .lines()
-            .filter(|line| !line.contains(" WARN "))
-            .collect();
+        let lines: Vec<_> = stderr.lines().collect();
         assert!(
             lines.len() == 1 && lines[0].starts_with(expected),
             "{setting}={value}: {stderr}"
@@ -101,11 +97,7 @@ fn without_any_setting_there_is_a_file_in_write_ahead_mode() {
         .current_dir(directory.path())
         .output()
         .unwrap();
-    assert!(
-        String::from_utf8(output.stderr)
-            .unwrap()
-            .contains("no CALLBACK_TOKEN is set")
-    );
+    assert!(output.stderr.starts_with(b"ADDR: "));
     // Bytes 18 and 19 of the file tell the journal: 2 is the write-ahead log.
     let header = fs::read(directory.path().join("friend-graph.db")).unwrap();
     assert_eq!(header[18..20], [2, 2]);

@@ -290,7 +290,7 @@ async fn what_cannot_be_stored_is_refused_and_nothing_of_it_stored() {
         for request in [
             nul.clone(),
             add([("alice", "bob"), ("alice", "")]),
-            add([("alice", "bob"), ("alice", &"b".repeat(256))]),
+            add([("alice", "bob"), ("alice", &"b".repeat(1025))]),
         ] {
             let answer = chat.send(&app.url, &request).await;
             let expected = "a UserID is empty, too long, or has a NUL in it";
@@ -303,7 +303,7 @@ async fn what_cannot_be_stored_is_refused_and_nothing_of_it_stored() {
         assert_eq!(database.rows().await, []);
 
         // The platform is only informative, and no reason to lose a pair.
-        let longest = "b".repeat(255);
+        let longest = "b".repeat(1024);
         let request = add([("alice", &*longest)]);
         chat.deliver(&app, &request.query("OptPlatform", "\0"))
             .await;
@@ -316,8 +316,10 @@ async fn what_cannot_be_stored_is_refused_and_nothing_of_it_stored() {
             let name = format!("callbacks_total{{outcome=\"{outcome}\"}}");
             assert_eq!(app.metric(&name).await, expected, "{outcome}");
         }
-        let name = "refusals_total{kind=\"SdkAppIdMismatch\"}";
-        assert_eq!(app.metric(name).await, 1.0);
+        for (kind, expected) in [("SdkAppIdMismatch", 1.0), ("UnstorableUserId", 3.0)] {
+            let name = format!("refusals_total{{kind=\"{kind}\"}}");
+            assert_eq!(app.metric(&name).await, expected, "{kind}");
+        }
     }
 }
 
