@@ -207,6 +207,26 @@ async fn lock<'a>(database: &Database, connection: &'a mut AnyConnection) -> &'a
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_comes_too_late_is_not_the_fault_of_the_database() {
+    let database = Database::sqlite();
+    let app = App::start(&database);
+    let request = add([("alice", "bob")]);
+    let body = request.body();
+    let mut client = connect(&app).await;
+    client
+        .write_all(head(&request, body.len()).as_bytes())
+        .await
+        .unwrap();
+    // Later than anything can be committed in time, and sooner than it is answered for that.
+    sleep(Duration::from_millis(1600)).await;
+    client.write_all(&body).await.unwrap();
+    app.wait_for_metric("callbacks_total{outcome=\"timed_out\"}", 1.0)
+        .await;
+    assert_eq!(app.metric("callbacks_total{outcome=\"failed\"}").await, 0.0);
+    assert_eq!(database.rows().await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_never_ends_is_answered_in_time() {
     let database = Database::sqlite();
     let app = App::start(&database);
@@ -252,9 +272,47 @@ async fn a_callback_is_committed_though_the_sender_hangs_up() {
     }
 }
 
+/// As many callbacks as Chat may send meanwhile find the table locked: what they cost is bounded.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_table_costs_no_more_than_the_connections_there_are() {
+    for database in Database::all() {
+        let _machine = MACHINE.lock().await;
+        let app = App::start(&database);
+        let chat = Chat::new();
+        let mut connection = database.connect().await;
+        let transaction = lock(&database, &mut connection).await;
+        let before = app.threads();
+        let mut senders = JoinSet::new();
+        for n in 0..400 {
+            let (chat, url) = (chat.clone(), app.url.clone());
+            senders.spawn(async move {
+                sleep(Duration::from_millis(10 * n)).await;
+                let answer = chat.send(&url, &add([("alice", "bob")])).await;
+                assert!(matches!(answer, Answer::Fail(_)), "{answer:?}");
+            });
+        }
+        senders.join_all().await;
+        // Each connection to SQLite has one.
+        let threads = app.threads() - before;
+        assert!(threads <= 10, "{threads} more threads");
+        if let Database::Postgres(_) = database {
+            let count =
+                "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'";
+            let clients: i64 = sqlx::query_scalar(count)
+                .fetch_one(&mut *transaction)
+                .await
+                .unwrap();
+            assert!(clients <= 17, "{clients} connections");
+        }
+        assert_eq!(app.get("/healthz").await.status(), 503);
+        transaction.execute("ROLLBACK").await.unwrap();
+        app.wait_for_metric("callbacks_in_flight", 0.0).await;
+        assert_eq!(app.get("/healthz").await.status(), 200);
+    }
+}
+
 async fn connect(app: &App) -> TcpStream {
-    let address = app.url.strip_prefix("http://").unwrap();
-    TcpStream::connect(address).await.unwrap()
+    TcpStream::connect(app.address()).await.unwrap()
 }
 
 fn head(request: &CallbackRequest, length: usize) -> String {
@@ -281,14 +339,57 @@ async fn what_was_accepted_before_the_stop_is_committed_and_answered() {
             .await;
         app.terminate();
         // It takes no more.
-        let address = app.url.strip_prefix("http://").unwrap();
-        while TcpStream::connect(address).await.is_ok() {}
+        while TcpStream::connect(app.address()).await.is_ok() {}
         transaction.execute("ROLLBACK").await.unwrap();
 
         assert_eq!(senders.join_all().await, vec![Answer::Ok; CALLBACKS]);
         assert_eq!(app.wait().await.code(), Some(0));
         assert_eq!(database.friends().await.len(), CALLBACKS);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_waits_for_callbacks_whose_senders_have_hung_up() {
+    const CALLBACKS: usize = 20;
+    for database in Database::all() {
+        let _machine = MACHINE.lock().await;
+        let app = App::start(&database);
+        let mut connection = database.connect().await;
+        let transaction = lock(&database, &mut connection).await;
+        let mut clients = Vec::new();
+        for n in 0..CALLBACKS {
+            let request = add([("alice", &*format!("{n}"))]);
+            let mut client = connect(&app).await;
+            let head = head(&request, request.body().len());
+            client.write_all(head.as_bytes()).await.unwrap();
+            client.write_all(&request.body()).await.unwrap();
+            clients.push(client);
+        }
+        app.wait_for_metric("callbacks_in_flight", CALLBACKS as f64)
+            .await;
+        drop(clients);
+        app.wait_for_metric("callbacks_in_flight", 0.0).await;
+        app.terminate();
+        while TcpStream::connect(app.address()).await.is_ok() {}
+        transaction.execute("ROLLBACK").await.unwrap();
+        assert_eq!(app.wait().await.code(), Some(0));
+        assert_eq!(database.friends().await.len(), CALLBACKS);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_never_answers_does_not_keep_the_start_from_stopping() {
+    let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = server.local_addr().unwrap();
+    let mut app = App::command()
+        .env("DATABASE_URL", format!("postgres://app@{address}/friends"))
+        .spawn()
+        .unwrap();
+    // Now it waits for the first word of the database.
+    let connection = server.accept().await.unwrap();
+    common::terminate(&app);
+    assert_eq!(app.wait().unwrap().code(), Some(0));
+    drop(connection);
 }
 
 #[tokio::test(flavor = "multi_thread")]

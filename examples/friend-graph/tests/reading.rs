@@ -17,6 +17,9 @@ async fn friends_are_listed_with_what_is_known_of_them() {
             .await;
         chat.deliver(&app, &add([("alice", "dave")])).await;
         chat.deliver(&app, &delete([("alice", "dave")])).await;
+        // Who was deleted by a friend is still theirs, but not the other way round.
+        chat.deliver(&app, &add([("carol", "alice")])).await;
+        chat.deliver(&app, &delete([("carol", "alice")])).await;
 
         let mut list = app.json("/users/alice/friends").await;
         for friend in list["friends"].as_array_mut().unwrap() {

@@ -27,6 +27,7 @@ fn a_bad_setting_stops_the_start_with_one_line() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
     let nobody = format!("postgres://app:{PASSWORD}@127.0.0.1:1/friends");
+    let misspelt = format!("postgres://127.0.0.1:1/friends?passwort={PASSWORD}");
     for (setting, value, expected) in [
         ("SDK_APP_ID", "tencent", "SDK_APP_ID: not a number"),
         ("SDK_APP_ID", "-1", "SDK_APP_ID: not a number"),
@@ -61,6 +62,8 @@ fn a_bad_setting_stops_the_start_with_one_line() {
         ),
         ("DATABASE_URL", "postgres://[", "DATABASE_URL: "),
         ("DATABASE_URL", &nobody, "DATABASE_URL: "),
+        ("DATABASE_URL", &misspelt, "DATABASE_URL: "),
+        ("DATABASE_URL", "sqlite:%3Amemory%3A", "DATABASE_URL: "),
     ] {
         let output = run(&[(setting, value)]);
         let stderr = String::from_utf8(output.stderr).unwrap();

@@ -12,7 +12,7 @@ use sqlx::Executor;
 use tokio::task::JoinSet;
 use tower_tencent_chat::{Token, test_util::CallbackRequest};
 
-use common::{APP_ID, Answer, App, Chat, Database, add, delete};
+use common::{APP_ID, Answer, App, Chat, Database, Row, add, delete};
 
 const PACKET: &str = include_str!("samples/friend-add.json");
 const TWO_WAY: &str = include_str!("samples/friend-add-two-way.json");
@@ -97,8 +97,20 @@ async fn a_callback_that_comes_twice_changes_nothing_but_last_seen() {
         }
         assert_eq!(once, twice);
 
+        let before = database.rows().await;
         chat.deliver(&app, &delete([("id", "id1")])).await;
         let once = database.rows().await;
+        // Everything else is kept.
+        let deleted_at = once[0].deleted_at;
+        assert!(deleted_at >= Some(before[0].last_seen));
+        assert_eq!(
+            once[0],
+            Row {
+                deleted_at,
+                ..before[0].clone()
+            }
+        );
+        assert_eq!(once[1..], before[1..]);
         chat.deliver(&app, &delete([("id", "id1")])).await;
         let mut twice = database.rows().await;
         assert!(twice[0].deleted_at >= once[0].deleted_at);

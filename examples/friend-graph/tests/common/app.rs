@@ -59,15 +59,22 @@ impl App {
     pub(crate) fn kill_and_restart(&mut self, database: &Database) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        let address = self.url.strip_prefix("http://").unwrap().to_owned();
+        let address = self.address().to_owned();
         *self = Self::start_with(database, &[("ADDR", &address)]);
     }
 
     /// Asks it to stop, as a service manager does.
     pub(crate) fn terminate(&self) {
-        let id = self.child.id().to_string();
-        let status = Command::new("kill").args(["-TERM", &id]).status();
-        assert!(status.unwrap().success());
+        terminate(&self.child);
+    }
+
+    pub(crate) fn address(&self) -> &str {
+        self.url.strip_prefix("http://").unwrap()
+    }
+
+    pub(crate) fn threads(&self) -> usize {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.child.id()));
+        threads.unwrap().count()
     }
 
     /// Panics where it does not end.
@@ -115,6 +122,12 @@ impl App {
         let in_time = timeout(Duration::from_secs(30), wait).await;
         in_time.unwrap_or_else(|_| panic!("{name} is never {value}"));
     }
+}
+
+pub(crate) fn terminate(process: &Child) {
+    let id = process.id().to_string();
+    let status = Command::new("kill").args(["-TERM", &id]).status();
+    assert!(status.unwrap().success());
 }
 
 impl Drop for App {

@@ -15,7 +15,7 @@ use std::{
 };
 
 pub(crate) use self::{
-    app::App,
+    app::{App, terminate},
     chat::{Answer, Chat, add, delete},
     database::{Database, Row},
     postgres::Postgres,
