@@ -216,7 +216,7 @@ async fn names_are_shown_as_they_are_and_do_nothing() {
                 .await;
         }
         browser.driver.goto(&app.url).await.unwrap();
-        for user in hostile {
+        for (n, user) in hostile.into_iter().enumerate() {
             browser.ask_for(user).await;
             let shown = browser
                 .driver
@@ -234,15 +234,16 @@ async fn names_are_shown_as_they_are_and_do_nothing() {
             );
             assert_inside_the_picture(&browser).await;
 
-            // A link leads to the user whose name it shows.
-            let link = browser
-                .driver
-                .find(By::Css("#friends a text"))
-                .await
-                .unwrap();
+            // A link leads to the user whose name it shows, if only the start of it.
+            let links = By::Css("#friends a text");
+            let link = browser.driver.find_all(links).await.unwrap().remove(n);
             let name = link.prop("textContent").await.unwrap().unwrap();
             browser.click(link).await;
-            assert_eq!(browser.asked().await, name);
+            let asked = browser.asked().await;
+            assert!(
+                asked.starts_with(name.trim_end_matches('…')),
+                "{name} to {asked}"
+            );
         }
         for tag in ["script", "img"] {
             assert_eq!(browser.texts(tag).await.len(), 0);
