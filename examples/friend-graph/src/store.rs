@@ -1,15 +1,20 @@
 //! The database: SQLite or PostgreSQL, whichever the URL names.
 
-use std::{fmt, str::FromStr, time::Duration};
+mod failure;
+mod friends;
 
-use jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use std::{str::FromStr, time::Duration};
+
 use sqlx::{
-    AnyConnection, AnyPool, ConnectOptions, Connection, Executor, FromRow, Row,
-    any::{AnyConnectOptions, AnyPoolOptions, AnyRow},
+    AnyConnection, AnyPool, ConnectOptions, Connection, Executor,
+    any::{AnyConnectOptions, AnyPoolOptions},
 };
 use tokio::time::{Instant, timeout_at};
 
+pub(crate) use self::{
+    failure::Failure,
+    friends::{Addition, Friend, Totals},
+};
 use crate::change::Change;
 
 /// Connections that callbacks wait for. SQLite has one writer at a time: who waits for a connection gets it in
@@ -29,40 +34,6 @@ pub(crate) struct Store {
     reader: AnyPool,
     /// A single connection, since counting takes long, and an SQLite that counts can't be stopped.
     counter: AnyPool,
-}
-
-/// Why the database did nothing that is known of. The details are for the log, not for those who ask.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    Database(sqlx::Error),
-    TimedOut,
-}
-
-#[derive(FromRow)]
-pub(crate) struct Totals {
-    pub(crate) pairs: i64,
-    pub(crate) users: i64,
-}
-
-#[derive(Serialize)]
-pub(crate) struct Friend {
-    pub(crate) user_id: String,
-    /// Whether the user is a friend of the friend, too.
-    pub(crate) mutual: bool,
-    pub(crate) initiator: Option<String>,
-    pub(crate) platform: Option<String>,
-    #[serde(serialize_with = "in_milliseconds")]
-    pub(crate) first_seen: Timestamp,
-    #[serde(serialize_with = "in_milliseconds")]
-    pub(crate) last_seen: Timestamp,
-}
-
-pub(crate) struct Addition {
-    pub(crate) from: String,
-    pub(crate) to: String,
-    pub(crate) initiator: Option<String>,
-    pub(crate) platform: Option<String>,
-    pub(crate) first_seen: Timestamp,
 }
 
 impl Store {
@@ -120,72 +91,6 @@ impl Store {
         .await
     }
 
-    /// The friends of a user whose UserIDs are behind `after`, in the order of the database.
-    pub(crate) async fn friends(
-        &self,
-        user_id: &str,
-        after: &str,
-        limit: u32,
-        deadline: Instant,
-    ) -> Result<Vec<Friend>, Failure> {
-        // PostgreSQL takes none for a text, and no UserID in the table has one.
-        if user_id.contains('\0') || after.contains('\0') {
-            return Ok(Vec::new());
-        }
-        run(&self.reader, deadline, async |connection| {
-            let query = sqlx::query_as(
-                "SELECT to_account, initiator, platform, first_seen, last_seen,
-                     CASE WHEN EXISTS (
-                         SELECT 1 FROM friends AS back
-                         WHERE back.from_account = friends.to_account
-                             AND back.to_account = friends.from_account
-                             AND back.deleted_at IS NULL
-                     ) THEN 1 ELSE 0 END AS mutual
-                 FROM friends
-                 WHERE from_account = $1 AND to_account > $2 AND deleted_at IS NULL
-                 ORDER BY to_account
-                 LIMIT $3",
-            );
-            query
-                .bind(user_id)
-                .bind(after)
-                .bind(i64::from(limit))
-                .fetch_all(connection)
-                .await
-        })
-        .await
-    }
-
-    pub(crate) async fn latest(
-        &self,
-        limit: u32,
-        deadline: Instant,
-    ) -> Result<Vec<Addition>, Failure> {
-        run(&self.reader, deadline, async |connection| {
-            let query = sqlx::query_as(
-                "SELECT from_account, to_account, initiator, platform, first_seen
-                 FROM friends
-                 WHERE deleted_at IS NULL
-                 ORDER BY first_seen DESC
-                 LIMIT $1",
-            );
-            query.bind(i64::from(limit)).fetch_all(connection).await
-        })
-        .await
-    }
-
-    pub(crate) async fn totals(&self, deadline: Instant) -> Result<Totals, Failure> {
-        run(&self.counter, deadline, async |connection| {
-            let query = sqlx::query_as(
-                "SELECT count(*) AS pairs, count(DISTINCT from_account) AS users
-                 FROM friends
-                 WHERE deleted_at IS NULL",
-            );
-            query.fetch_one(connection).await
-        })
-        .await
-    }
-
     /// Whether the table can be written to. Writes nothing: no UserID is empty.
     pub(crate) async fn check(&self, deadline: Instant) -> Result<(), Failure> {
         run(&self.writer, deadline, async |connection| {
@@ -213,16 +118,17 @@ async fn set_time_limits(connection: &mut AnyConnection) -> sqlx::Result<()> {
     connection.execute(limits).await.map(drop)
 }
 
-/// Runs a query. Where it is late its connection is used again once the database has ended it, and given up
-/// where that doesn't come to pass: a database that is gone may never say so.
+/// Runs a query. Where it fails or is late, its connection is used again once the database has ended it, and
+/// given up where that doesn't come to pass: a database that is gone may never say so.
 async fn run<T>(
     pool: &AnyPool,
     deadline: Instant,
     query: impl AsyncFnOnce(&mut AnyConnection) -> sqlx::Result<T>,
 ) -> Result<T, Failure> {
     let mut connection = timeout_at(deadline, pool.acquire()).await??;
-    if let Ok(result) = timeout_at(deadline, query(&mut connection)).await {
-        return Ok(result?);
+    let result = timeout_at(deadline, query(&mut connection)).await;
+    if let Ok(Ok(value)) = result {
+        return Ok(value);
     }
     tokio::spawn(async move {
         let ended = timeout_at(deadline + GIVE_UP, connection.ping()).await;
@@ -230,7 +136,7 @@ async fn run<T>(
             drop(connection.detach());
         }
     });
-    Err(Failure::TimedOut)
+    Ok(result??)
 }
 
 /// Whether another transaction came between, and this one, rolled back, would succeed now.
@@ -239,61 +145,3 @@ fn is_conflict(error: &sqlx::Error) -> bool {
     // PostgreSQL's serialization_failure and deadlock_detected.
     matches!(code.as_deref(), Some("40001" | "40P01"))
 }
-
-impl FromRow<'_, AnyRow> for Friend {
-    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
-        Ok(Self {
-            user_id: row.try_get("to_account")?,
-            mutual: row.try_get::<i64, _>("mutual")? != 0,
-            initiator: row.try_get("initiator")?,
-            platform: row.try_get("platform")?,
-            first_seen: timestamp(row, "first_seen")?,
-            last_seen: timestamp(row, "last_seen")?,
-        })
-    }
-}
-
-impl FromRow<'_, AnyRow> for Addition {
-    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
-        Ok(Self {
-            from: row.try_get("from_account")?,
-            to: row.try_get("to_account")?,
-            initiator: row.try_get("initiator")?,
-            platform: row.try_get("platform")?,
-            first_seen: timestamp(row, "first_seen")?,
-        })
-    }
-}
-
-/// All with the same number of digits, so that they sort as texts.
-fn in_milliseconds<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&format_args!("{time:.3}"))
-}
-
-fn timestamp(row: &AnyRow, column: &str) -> sqlx::Result<Timestamp> {
-    Timestamp::from_millisecond(row.try_get(column)?)
-        .map_err(|error| sqlx::Error::Decode(error.into()))
-}
-
-impl From<sqlx::Error> for Failure {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Database(error)
-    }
-}
-
-impl From<tokio::time::error::Elapsed> for Failure {
-    fn from(_: tokio::time::error::Elapsed) -> Self {
-        Self::TimedOut
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Database(error) => error.fmt(f),
-            Self::TimedOut => f.write_str("the database doesn't answer in time"),
-        }
-    }
-}
-
-impl std::error::Error for Failure {}
