@@ -2,10 +2,11 @@
 CREATE TABLE friends (
     from_account TEXT NOT NULL,  -- whose friend list it is
     to_account TEXT NOT NULL,    -- who is on it
-    initiator TEXT,              -- Initiator_Account, as of the last addition
-    platform TEXT,               -- OptPlatform, as of the last addition
-    first_seen BIGINT NOT NULL,  -- when this app heard of the friendship, in Unix milliseconds
-    last_seen BIGINT NOT NULL,   -- when it heard of it last, in Unix milliseconds
+    -- Of the last addition; of a deletion, where no addition has come.
+    initiator TEXT,              -- Initiator_Account
+    platform TEXT,               -- OptPlatform
+    first_seen BIGINT NOT NULL,  -- when this app heard of the friendship first, in Unix milliseconds
+    last_seen BIGINT NOT NULL,   -- and last
     deleted_at BIGINT,           -- NULL while they are friends; else when this app heard of the end, in Unix milliseconds
     request_time BIGINT,         -- RequestTime of the last change, in Unix seconds; NULL where it was not signed
     PRIMARY KEY (from_account, to_account)

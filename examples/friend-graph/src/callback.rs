@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use axum::{
     Extension, Router,
-    extract::{Request, State},
+    extract::{Query, Request, State},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::post,
 };
+use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
 use tower::ServiceBuilder;
 use tower_tencent_chat::{
@@ -51,6 +52,7 @@ async fn commit<P: ChangesFriends>(
     callback: Callback<P>,
 ) -> Response {
     if deadline <= Instant::now() {
+        log("it came too late", &callback);
         return late();
     }
     // A task of its own: where Chat hangs up, the pairs are committed all the same, or it is logged.
@@ -81,11 +83,8 @@ async fn commit<P: ChangesFriends>(
 
 /// Chat won't send the callback again, so this is what tells whose friends to ask Chat for.
 fn log<P: ChangesFriends>(error: &str, callback: &Callback<P>) {
-    let request_id = &callback.context().request_id;
-    let request_id = request_id.as_deref().unwrap_or_default();
     tracing::error!(
-        // A sender may have made it as long as it likes.
-        request_id = &*request_id.chars().take(64).collect::<String>(),
+        request_id = start(callback.context().request_id.as_deref()),
         pairs = callback.pairs().len(),
         first_pair = ?callback.pairs().first(),
         "callback not committed: {error}"
@@ -97,8 +96,13 @@ fn unavailable() -> Response {
     answer(Outcome::Failed, response)
 }
 
+/// A sender may have made it as long as it likes.
+fn start(request_id: Option<&str>) -> Option<String> {
+    request_id.map(|request_id| request_id.chars().take(64).collect())
+}
+
 fn late() -> Response {
-    let response = CallbackResponse::fail("the body did not arrive in time");
+    let response = CallbackResponse::fail("the callback did not arrive in time");
     answer(Outcome::TimedOut, response)
 }
 
@@ -107,17 +111,34 @@ fn answer(outcome: Outcome, response: CallbackResponse) -> Response {
     (Extension(outcome), response).into_response()
 }
 
+/// What is read of the URL where no body came after it.
+#[derive(Deserialize)]
+struct Parameters {
+    #[serde(rename = "RequestId", alias = "RequestID")]
+    request_id: Option<String>,
+}
+
 /// Sets the deadlines of a request, and counts what becomes of it.
 async fn limit_and_count(
     State(metrics): State<Metrics>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let start = Instant::now();
+    let arrival = Instant::now();
     let _in_flight = metrics.in_flight();
-    request.extensions_mut().insert(Deadline(start + COMMIT));
-    let response = timeout_at(start + ANSWER, next.run(request)).await;
-    let response = response.unwrap_or_else(|_| late());
+    request.extensions_mut().insert(Deadline(arrival + COMMIT));
+    let uri = request.uri().clone();
+    let response = timeout_at(arrival + ANSWER, next.run(request)).await;
+    let response = response.unwrap_or_else(|_| {
+        let parameters = Query::<Parameters>::try_from_uri(&uri).ok();
+        let request_id = parameters.and_then(|Query(parameters)| parameters.request_id);
+        let request_id = start(request_id.as_deref());
+        tracing::error!(
+            request_id,
+            "callback not committed: its body did not arrive"
+        );
+        late()
+    });
     if let Some(rejection) = response.extensions().get::<Rejection>() {
         metrics.refused(&format!("{:?}", rejection.kind()));
     }

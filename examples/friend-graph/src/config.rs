@@ -18,7 +18,7 @@ pub(crate) struct Config {
 impl Config {
     pub(crate) fn from_env() -> Result<Self, String> {
         let database_url = setting("DATABASE_URL", DATABASE_URL)?;
-        check(&database_url).map_err(|error| format!("DATABASE_URL: {error}"))?;
+        check_database_url(&database_url).map_err(|error| format!("DATABASE_URL: {error}"))?;
         let tokens = setting("CALLBACK_TOKEN", "")?;
         Ok(Self {
             addr: setting("ADDR", "127.0.0.1:3000")?,
@@ -42,10 +42,10 @@ fn friend_add(tokens: &str) -> Result<FriendAddLayer, String> {
 }
 
 /// The URL may hold a password, so no error repeats it.
-fn check(database_url: &str) -> Result<(), &'static str> {
+fn check_database_url(database_url: &str) -> Result<(), &'static str> {
     let (scheme, rest) = database_url.split_once(':').unwrap_or_default();
     let (path, options) = rest.split_once('?').unwrap_or((rest, ""));
-    let path = path.trim_start_matches("//");
+    let path = path.strip_prefix("//").unwrap_or(path);
     match scheme {
         "postgres" | "postgresql" => Ok(()),
         // It would end with the process, and each connection would have its own.

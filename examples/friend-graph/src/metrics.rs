@@ -31,7 +31,7 @@ pub(crate) enum Outcome {
     Failed,
     /// Answered FAIL: something in the request is wrong.
     Refused,
-    /// Answered FAIL: the body did not arrive in time.
+    /// Answered FAIL: it did not arrive in time.
     TimedOut,
     /// Another webhook, answered OK.
     Acknowledged,

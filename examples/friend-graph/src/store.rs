@@ -21,9 +21,9 @@ use crate::change::Change;
 /// turn, who waits for the lock of the file by chance.
 const WRITERS: u32 = 10;
 const SQLITE_WRITERS: u32 = 1;
-/// Connections that everybody else waits for, so that no callback has to.
+/// Connections for what is only read, so that no callback waits for that.
 const READERS: u32 = 5;
-/// How long after its deadline a query is waited for.
+/// How long after the deadline of a query its connection is waited for.
 const GIVE_UP: Duration = Duration::from_secs(3);
 /// How long the database may take at the start.
 const START: Duration = Duration::from_secs(10);
@@ -32,7 +32,7 @@ const START: Duration = Duration::from_secs(10);
 pub(crate) struct Store {
     writer: AnyPool,
     reader: AnyPool,
-    /// A single connection, since counting takes long, and an SQLite that counts can't be stopped.
+    /// A connection of its own, since counting takes long, and an SQLite that counts can't be stopped.
     counter: AnyPool,
 }
 
@@ -80,7 +80,7 @@ impl Store {
     /// all the same.
     pub(crate) async fn apply(&self, change: &Change, deadline: Instant) -> Result<u64, Failure> {
         run(&self.writer, deadline, async |connection| {
-            // Until the deadline.
+            // Again and again, until the deadline.
             loop {
                 match change.commit(connection).await {
                     Err(error) if is_conflict(&error) => {}
@@ -100,7 +100,7 @@ impl Store {
         .await
     }
 
-    /// Waits for what is being written.
+    /// Waits for what is running, and closes all connections.
     pub(crate) async fn close(&self) {
         for pool in [&self.writer, &self.reader, &self.counter] {
             pool.close().await;
@@ -118,8 +118,8 @@ async fn set_time_limits(connection: &mut AnyConnection) -> sqlx::Result<()> {
     connection.execute(limits).await.map(drop)
 }
 
-/// Runs a query. Where it fails or is late, its connection is used again once the database has ended it, and
-/// given up where that doesn't come to pass: a database that is gone may never say so.
+/// Runs a query, and takes care that its connection finds back into the pool, or a new one its place: a
+/// database that is gone may never say so.
 async fn run<T>(
     pool: &AnyPool,
     deadline: Instant,
@@ -127,15 +127,19 @@ async fn run<T>(
 ) -> Result<T, Failure> {
     let mut connection = timeout_at(deadline, pool.acquire()).await??;
     let result = timeout_at(deadline, query(&mut connection)).await;
-    if let Ok(Ok(value)) = result {
-        return Ok(value);
-    }
-    tokio::spawn(async move {
-        let ended = timeout_at(deadline + GIVE_UP, connection.ping()).await;
-        if !matches!(ended, Ok(Ok(()))) {
-            drop(connection.detach());
+    let late = result.is_err();
+    let release = async move {
+        if late {
+            // What was cut short may have left a transaction open, unknown to sqlx. But first the database
+            // ends the statement, so that it never has more of them than the pool has connections.
+            let _ = connection.ping().await;
+            let _ = connection.close().await;
+        } else {
+            // As dropping it does, though without an end.
+            connection.return_to_pool().await;
         }
-    });
+    };
+    tokio::spawn(timeout_at(deadline + GIVE_UP, release));
     Ok(result??)
 }
 

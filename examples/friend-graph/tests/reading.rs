@@ -45,7 +45,7 @@ async fn friends_are_listed_with_what_is_known_of_them() {
 }
 
 #[tokio::test]
-async fn every_friend_is_on_one_page() {
+async fn every_friend_is_on_exactly_one_page() {
     // As UserIDs may be: of any characters, in no order.
     let id = |n: usize| {
         format!(

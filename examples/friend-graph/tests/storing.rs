@@ -228,12 +228,12 @@ async fn transactions_that_meet_all_succeed() {
 #[tokio::test]
 async fn the_later_request_time_decides_in_whatever_order_they_arrive() {
     let token = Token::new("xxxxyyyy").unwrap();
-    let now = SystemTime::now();
-    let at = |seconds| now - Duration::from_secs(30) + Duration::from_secs(seconds);
-    let added = |seconds| add([("alice", "bob")]).signed(&token, at(seconds));
-    let deleted = |seconds| delete([("alice", "bob")]).signed(&token, at(seconds));
     for database in Database::all() {
         let app = App::start_with(&database, &[("CALLBACK_TOKEN", "xxxxyyyy")]);
+        let now = SystemTime::now();
+        let at = |seconds| now - Duration::from_secs(30) + Duration::from_secs(seconds);
+        let added = |seconds| add([("alice", "bob")]).signed(&token, at(seconds));
+        let deleted = |seconds| delete([("alice", "bob")]).signed(&token, at(seconds));
         let chat = Chat::new();
         let friends = BTreeSet::from([pair("alice", "bob")]);
         for (name, callbacks, expected) in [
@@ -274,9 +274,9 @@ async fn the_later_request_time_decides_in_whatever_order_they_arrive() {
 #[tokio::test]
 async fn a_deletion_that_comes_before_its_addition_is_remembered() {
     let token = Token::new("xxxxyyyy").unwrap();
-    let now = SystemTime::now();
     for database in Database::all() {
         let app = App::start_with(&database, &[("CALLBACK_TOKEN", "xxxxyyyy")]);
+        let now = SystemTime::now();
         let chat = Chat::new();
         let deletion = delete([("alice", "bob")]).signed(&token, now);
         chat.deliver(&app, &deletion).await;

@@ -2,7 +2,7 @@ use std::{error::Error, fmt};
 
 use tokio::time::error::Elapsed;
 
-/// Why the database did nothing that is known of. The details are for the log, not for those who ask.
+/// Why it isn't known that the database has done its part. The details are for the log, not for those who ask.
 #[derive(Debug)]
 pub(crate) enum Failure {
     Database(sqlx::Error),

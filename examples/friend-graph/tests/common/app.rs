@@ -79,7 +79,7 @@ impl App {
 
     /// Panics where it does not end.
     pub(crate) async fn wait(mut self) -> ExitStatus {
-        for _ in 0..1000 {
+        for _ in 0..600 {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
             }
@@ -118,7 +118,11 @@ impl App {
 
     /// Panics where it does not come to that.
     pub(crate) async fn wait_for_metric(&self, name: &str, value: f64) {
-        let wait = async { while self.metric(name).await != value {} };
+        let wait = async {
+            while self.metric(name).await != value {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
         let in_time = timeout(Duration::from_secs(30), wait).await;
         in_time.unwrap_or_else(|_| panic!("{name} is never {value}"));
     }

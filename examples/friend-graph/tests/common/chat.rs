@@ -15,6 +15,8 @@ pub(crate) enum Answer {
     Fail(String),
     /// No whole answer within 2 seconds.
     Nothing,
+    /// Nobody listens.
+    Unreachable,
 }
 
 impl Chat {
@@ -27,8 +29,10 @@ impl Chat {
     pub(crate) async fn send(&self, app_url: &str, request: &CallbackRequest) -> Answer {
         let url = format!("{app_url}{}", request.clone().path("/callback").uri());
         let response = self.0.post(url).body(request.body()).send().await;
-        let Ok(response) = response else {
-            return Answer::Nothing;
+        let response = match response {
+            Ok(response) => response,
+            Err(error) if error.is_connect() => return Answer::Unreachable,
+            Err(_) => return Answer::Nothing,
         };
         assert_eq!(response.status(), 200);
         let Ok(body) = response.text().await else {

@@ -91,19 +91,16 @@ impl Database {
         friends.map(|row| row.pair).collect()
     }
 
-    /// How many friends each user has. Panics where one is there twice.
+    /// How many friends each user has; none is counted twice, since the pair is the primary key.
     pub(crate) async fn friend_counts(&self) -> BTreeMap<String, usize> {
-        let sql = "SELECT from_account, count(*), count(DISTINCT to_account) FROM friends
+        let sql = "SELECT from_account, count(*) FROM friends
                    WHERE deleted_at IS NULL GROUP BY from_account";
         let mut connection = self.connect().await;
-        let rows: Vec<(String, i64, i64)> = sqlx::query_as(sql)
+        let rows: Vec<(String, i64)> = sqlx::query_as(sql)
             .fetch_all(&mut connection)
             .await
             .unwrap();
-        let count = |(user, rows, friends)| {
-            assert_eq!(rows, friends, "friends of {user:?} are doubled");
-            (user, rows as usize)
-        };
+        let count = |(user, friends)| (user, friends as usize);
         rows.into_iter().map(count).collect()
     }
 }

@@ -30,6 +30,7 @@ pub(crate) struct Counts {
     pub(crate) ok: usize,
     pub(crate) fail: usize,
     pub(crate) nothing: usize,
+    pub(crate) unreachable: usize,
 }
 
 /// How many senders there are.
@@ -104,6 +105,7 @@ async fn send(sender: usize, state: Arc<State>, stop: watch::Receiver<bool>) {
                 Answer::Ok => break,
                 Answer::Fail(_) => state.counts.send_modify(|counts| counts.fail += 1),
                 Answer::Nothing => state.counts.send_modify(|counts| counts.nothing += 1),
+                Answer::Unreachable => state.counts.send_modify(|counts| counts.unreachable += 1),
             }
             replica += 1;
             // Where nobody listens the answer comes at once.

@@ -2,7 +2,7 @@ use std::{
     env, fs,
     os::unix::{fs::MetadataExt, process::CommandExt},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, ExitStatus, Stdio},
 };
 
 use tempfile::TempDir;
@@ -79,21 +79,25 @@ impl Postgres {
     }
 
     fn run(&self, program: &str, arguments: &[&str]) {
+        let status = self.status(program, arguments);
+        assert!(status.success(), "{program} {arguments:?}: {status}");
+    }
+
+    fn status(&self, program: &str, arguments: &[&str]) -> ExitStatus {
         let mut command = Command::new(self.programs.join(program));
         command.args(arguments).current_dir(self.directory.path());
         if let Some((user, group)) = self.user {
             command.gid(group).uid(user);
         }
         // A server that was started keeps what it has been given open.
-        let status = command.stdout(Stdio::null()).status().unwrap();
-        assert!(status.success(), "{program} {arguments:?}: {status}");
+        command.stdout(Stdio::null()).status().unwrap()
     }
 }
 
 impl Drop for Postgres {
     fn drop(&mut self) {
         if Path::new(&self.data()).join("postmaster.pid").exists() {
-            self.stop();
+            self.status("pg_ctl", &["stop", "-D", &self.data(), "-m", "immediate"]);
         }
     }
 }

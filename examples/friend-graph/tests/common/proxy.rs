@@ -1,9 +1,18 @@
-use std::path::Path;
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
 
 use tempfile::TempDir;
 use tokio::{
-    io,
-    net::{UnixListener, UnixStream},
+    io::{self, AsyncReadExt, AsyncWriteExt},
+    net::{
+        UnixListener, UnixStream,
+        unix::{OwnedReadHalf, OwnedWriteHalf},
+    },
     sync::watch,
 };
 
@@ -14,18 +23,21 @@ const SOCKET: &str = ".s.PGSQL.5432";
 pub(crate) struct Proxy {
     directory: TempDir,
     connected: watch::Sender<bool>,
+    lose_after_commit: Arc<AtomicBool>,
 }
 
 impl Proxy {
     pub(crate) fn start(upstream: &Path) -> Self {
         let directory = TempDir::new().unwrap();
         let listener = UnixListener::bind(directory.path().join(SOCKET)).unwrap();
-        let connected = watch::Sender::new(true);
-        tokio::spawn(relay(listener, upstream.join(SOCKET), connected.clone()));
-        Self {
+        let proxy = Self {
             directory,
-            connected,
-        }
+            connected: watch::Sender::new(true),
+            lose_after_commit: Arc::default(),
+        };
+        let (connected, lose) = (proxy.connected.clone(), proxy.lose_after_commit.clone());
+        tokio::spawn(relay(listener, upstream.join(SOCKET), connected, lose));
+        proxy
     }
 
     /// The folder of its socket.
@@ -42,22 +54,57 @@ impl Proxy {
     pub(crate) fn mend(&self) {
         self.connected.send_replace(true);
     }
+
+    /// Whether a connection is lost as soon as it has brought the answer to a COMMIT.
+    pub(crate) fn lose_connections_after_commit(&self, lose: bool) {
+        self.lose_after_commit.store(lose, Relaxed);
+    }
 }
 
-async fn relay(listener: UnixListener, upstream: impl AsRef<Path>, connected: watch::Sender<bool>) {
+async fn relay(
+    listener: UnixListener,
+    upstream: PathBuf,
+    connected: watch::Sender<bool>,
+    lose: Arc<AtomicBool>,
+) {
     loop {
-        let (mut client, _) = listener.accept().await.unwrap();
+        let (client, _) = listener.accept().await.unwrap();
+        let server = UnixStream::connect(&upstream).await;
         let mut connected = connected.subscribe();
-        let server = UnixStream::connect(upstream.as_ref()).await;
+        let lose = Arc::clone(&lose);
         tokio::spawn(async move {
-            let mut server = server.unwrap();
+            let (mut from_client, to_client) = client.into_split();
+            let (from_server, mut to_server) = server.unwrap().into_split();
             if *connected.borrow_and_update() {
                 tokio::select! {
-                    _ = io::copy_bidirectional(&mut client, &mut server) => return,
+                    _ = io::copy(&mut from_client, &mut to_server) => return,
+                    _ = answers(from_server, to_client, &lose) => return,
                     _ = connected.changed() => {}
                 }
             }
+            // Neither side is told.
             std::future::pending::<()>().await;
         });
+    }
+}
+
+async fn answers(
+    mut server: OwnedReadHalf,
+    mut client: OwnedWriteHalf,
+    lose: &AtomicBool,
+) -> io::Result<()> {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let length = server.read(&mut buffer).await?;
+        if length == 0 {
+            return Ok(());
+        }
+        client.write_all(&buffer[..length]).await?;
+        let committed = buffer[..length]
+            .windows(7)
+            .any(|bytes| bytes == b"COMMIT\0");
+        if committed && lose.load(Relaxed) {
+            std::future::pending::<()>().await;
+        }
     }
 }
