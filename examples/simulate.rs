@@ -58,7 +58,7 @@ struct Args {
     #[arg(long, default_value = "Web")]
     platform: String,
 
-    /// Who adds a friend; {} becomes the number of the callback, from 0 on
+    /// Who adds a friend; each {} becomes the number of the callback, from 0 on
     #[arg(long, value_name = "USER_ID", default_value = "alice")]
     from: String,
 

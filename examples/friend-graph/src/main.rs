@@ -19,7 +19,7 @@ use std::{
 };
 
 use axum::{Router, routing::get};
-use tokio::{net::TcpListener, runtime::Runtime, time::timeout};
+use tokio::{net::TcpListener, runtime::Runtime};
 use tokio_util::task::TaskTracker;
 use tracing_subscriber::EnvFilter;
 
@@ -89,11 +89,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     let _ = writeln!(io::stdout(), "Listening on http://{address}/callback");
     shutdown::serve(listener, router, stop).await?;
     app.commits.close();
-    let end = async {
-        app.commits.wait().await;
-        app.store.close().await;
-    };
-    // What is committed by then is; a database that is gone would keep the process for ever.
-    let _ = timeout(shutdown::GRACE, end).await;
+    app.commits.wait().await;
+    app.store.close().await;
     Ok(())
 }

@@ -6,9 +6,8 @@ use axum::Router;
 use tokio::{net::TcpListener, signal, time::sleep};
 use tokio_util::sync::CancellationToken;
 
-/// How long a client has to end what it has begun, and the database after that; a callback is answered long
-/// before.
-pub(crate) const GRACE: Duration = Duration::from_secs(4);
+/// How long a client has to end what it has begun; a callback is answered long before.
+const GRACE: Duration = Duration::from_secs(4);
 
 /// Cancelled by Ctrl-C, or by what a service manager sends.
 pub(crate) fn stop_signal() -> io::Result<CancellationToken> {
