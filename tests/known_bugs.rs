@@ -1,8 +1,8 @@
-//! Every mistake that public handlers of these webhooks make, as a test that this crate doesn't.
+//! Every mistake that public handlers of these webhooks make, as a test that this crate doesn't. What they
+//! log is in `tracing_feature.rs`: events go astray beside tests that run without a subscriber.
 
 use std::{
     convert::Infallible,
-    io,
     net::SocketAddr,
     sync::{Arc, Mutex},
     time::{Duration, SystemTime},
@@ -151,33 +151,6 @@ async fn is_refused(connection: &mut TcpStream, error_info: &str) {
     assert_eq!(body, expected);
 }
 
-/// What is logged, at every level and as lines of text, while `run` runs.
-fn logged(run: impl FnOnce()) -> String {
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Log {
-        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(text);
-            Ok(text.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    tracing::subscriber::with_default(subscriber, run);
-    String::from_utf8(log.0.lock().unwrap().clone()).unwrap()
-}
-
 mod the_app_id {
     use super::*;
 
@@ -323,21 +296,16 @@ mod the_signature {
     }
 
     #[test]
-    fn that_was_expected_is_neither_logged_nor_told() {
+    fn that_was_expected_is_not_told() {
         let wrong = signed().query("Sign", &SIGN.replace("1777", "0000"));
-        let mut told = String::new();
-        let logged = logged(|| {
-            let rejection = receive(&signed_layer(), wrong.build()).unwrap_err();
-            told = format!("{rejection} {rejection:?}");
-        });
-        assert!(logged.contains("SignMismatch"), "{logged}");
-        for text in [told, logged] {
-            // Not even a prefix.
-            assert!(
-                !text.contains(&SIGN[..8]) && !text.contains("xxxxyyyy"),
-                "{text}"
-            );
-        }
+        let rejection = receive(&signed_layer(), wrong.build()).unwrap_err();
+        assert_eq!(rejection.kind(), RejectionKind::SignMismatch);
+        let told = format!("{rejection} {rejection:?}");
+        // Not even a prefix.
+        assert!(
+            !told.contains(&SIGN[..8]) && !told.contains("xxxxyyyy"),
+            "{told}"
+        );
     }
 }
 
@@ -614,29 +582,6 @@ fn no_platform_is_refused() {
         let request = signed().query("OptPlatform", platform);
         let callback = receive(&signed_layer(), request.build()).unwrap();
         assert_eq!(callback.context().platform, Some(expected));
-    }
-}
-
-#[test]
-fn no_log_line_is_forged_through_the_request() {
-    let forged = "x\r\n2026-01-01T00:00:00Z ERROR forged: \u{1b}[31mred\u{2028}line";
-    let url = |request: CallbackRequest| {
-        request
-            .query("RequestId", forged)
-            .query("OptPlatform", forged)
-            .query("ClientIP", forged)
-    };
-    let body = serde_json::json!({"CallbackCommand": forged}).to_string();
-    let lost = url(CallbackRequest::new("Sns.CallbackFriendAdd", APP, body));
-    let refused = url(chat()).query("SdkAppid", forged);
-    for request in [lost, refused] {
-        let logged = logged(|| {
-            receive(&FriendAddLayer::new(APP), request.build()).unwrap_err();
-        });
-        assert_eq!(logged.lines().count(), 1, "{logged}");
-        for control in ['\r', '\u{1b}', '\u{2028}'] {
-            assert!(!logged.contains(control), "{logged:?}");
-        }
     }
 }
 

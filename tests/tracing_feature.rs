@@ -205,11 +205,13 @@ fn nobody_forges_a_line_through_a_parameter() {
             .query("OptPlatform", FORGED)
             .query("own", FORGED)
     };
+    let command = serde_json::json!({"CallbackCommand": FORGED}).to_string();
     let doubled = format!("{}&ClientIP=", request().uri());
     let doubled = Request::post(doubled).body(Full::from(BODY).map_err(Into::into).boxed());
     for request in [
         build(request(), LIMIT),
         build(request(), 10),
+        build(callback_with(command), LIMIT),
         build(request().query("ClientIP", FORGED), LIMIT),
         build(request().query("SdkAppid", FORGED), LIMIT),
         build(request().query("Sign", FORGED), LIMIT),
