@@ -366,7 +366,7 @@ fn head(request: &CallbackRequest, length: usize) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_accepted_before_the_stop_is_committed_and_answered() {
-    const CALLBACKS: usize = 8;
+    const CALLBACKS: usize = 5;
     for database in Database::all() {
         let _machine = MACHINE.lock().await;
         let app = App::start(&database);
@@ -394,7 +394,7 @@ async fn what_was_accepted_before_the_stop_is_committed_and_answered() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_waits_for_callbacks_whose_senders_have_hung_up() {
-    const CALLBACKS: usize = 20;
+    const CALLBACKS: usize = 5;
     for database in Database::all() {
         let _machine = MACHINE.lock().await;
         let app = App::start(&database);
