@@ -301,11 +301,7 @@ async fn a_callback_is_committed_though_the_sender_hangs_up() {
         let mut connection = database.connect().await;
         let transaction = lock(&database, &mut connection).await;
         let request = add([("alice", "bob")]);
-        let body = request.body();
-        let mut client = connect(&app).await;
-        let head = head(&request, body.len());
-        client.write_all(head.as_bytes()).await.unwrap();
-        client.write_all(&body).await.unwrap();
+        let client = send(&app, &request).await;
         app.wait_for_metric("callbacks_in_flight", 1.0).await;
         drop(client);
         app.wait_for_metric("callbacks_in_flight", 0.0).await;
@@ -359,6 +355,16 @@ async fn connect(app: &App) -> TcpStream {
     TcpStream::connect(app.address()).await.unwrap()
 }
 
+/// Sends a whole callback, and leaves its answer to be read.
+async fn send(app: &App, request: &CallbackRequest) -> TcpStream {
+    let body = request.body();
+    let mut client = connect(app).await;
+    let head = head(request, body.len());
+    client.write_all(head.as_bytes()).await.unwrap();
+    client.write_all(&body).await.unwrap();
+    client
+}
+
 fn head(request: &CallbackRequest, length: usize) -> String {
     let uri = request.clone().path("/callback").uri();
     format!("POST {uri} HTTP/1.1\r\nhost: app\r\ncontent-length: {length}\r\n\r\n")
@@ -403,11 +409,7 @@ async fn a_stop_waits_for_callbacks_whose_senders_have_hung_up() {
         let mut clients = Vec::new();
         for n in 0..CALLBACKS {
             let request = add([("alice", &*format!("{n}"))]);
-            let mut client = connect(&app).await;
-            let head = head(&request, request.body().len());
-            client.write_all(head.as_bytes()).await.unwrap();
-            client.write_all(&request.body()).await.unwrap();
-            clients.push(client);
+            clients.push(send(&app, &request).await);
         }
         app.wait_for_metric("callbacks_in_flight", CALLBACKS as f64)
             .await;
