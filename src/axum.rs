@@ -9,16 +9,17 @@ use axum_core::{
 use http::request::Parts;
 use tower_service::Service;
 
-use crate::{Acknowledge, Callback, CallbackResponse, Packet};
+use crate::{Acknowledge, Callback, CallbackResponse, Packet, trace};
 
-/// Extracts the callback that the layer has put into the request. Where there is none, Chat is told
-/// so with the FAIL envelope; a handler that serves several webhooks takes an
-/// `Option<Callback<P>>` of each.
+/// Extracts the callback that the layer has put into the request. If there is none, Chat is told so
+/// with the FAIL envelope; a handler that serves several webhooks takes an `Option<Callback<P>>` of
+/// each.
 impl<S: Send + Sync, P: Packet> FromRequestParts<S> for Callback<P> {
     type Rejection = CallbackResponse;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, CallbackResponse> {
         parts.extensions.get().cloned().ok_or_else(|| {
+            trace::not_extracted(&parts.uri, P::COMMAND);
             CallbackResponse::fail(format!("no {} callback came with the request", P::COMMAND))
         })
     }
@@ -40,9 +41,10 @@ impl IntoResponse for CallbackResponse {
 
 /// An axum handler that answers OK to every webhook that no layer before it has taken.
 ///
-/// It is [`Acknowledge`] as a handler: what carries no `CallbackCommand` is no webhook and gets 404.
+/// It is [`Acknowledge`] as a handler: what has none of Tencent's parameters isn't a webhook and gets
+/// 404.
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 pub async fn acknowledge(request: Request) -> Response {
-    let Ok(response) = Acknowledge::default().call(request).await;
+    let Ok(response) = Acknowledge::new().call(request).await;
     response
 }

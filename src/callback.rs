@@ -1,12 +1,10 @@
 use std::{
     fmt::{self, Debug},
-    net::IpAddr,
     ops::Deref,
     sync::Arc,
-    time::SystemTime,
 };
 
-use crate::Platform;
+use crate::CallbackContext;
 
 /// A verified callback: the packet of one webhook, and what the URL said.
 ///
@@ -27,27 +25,15 @@ use crate::Platform;
 /// # log(&Request::new(()));
 /// ```
 ///
-/// With the feature `axum` it is an extractor, and an optional one where a handler serves several
+/// With the feature `axum` it is an extractor, and an optional one for a handler that serves several
 /// webhooks:
 ///
 /// ```
 /// use axum::{Router, routing::post};
 /// use tower::ServiceBuilder;
-/// use tower_tencent_chat::{
-///     Callback, CallbackResponse, FriendAdd, FriendAddLayer, FriendPair, Packet,
-/// };
+/// use tower_tencent_chat::{Callback, CallbackResponse, FriendAdd, FriendAddLayer, FriendDelete};
 ///
-/// #[derive(serde::Deserialize)]
-/// #[serde(rename_all = "PascalCase")]
-/// struct FriendDelete {
-///     pair_list: Vec<FriendPair>,
-/// }
-///
-/// impl Packet for FriendDelete {
-///     const COMMAND: &'static str = "Sns.CallbackFriendDelete";
-/// }
-///
-/// async fn webhooks(
+/// async fn friends_changed(
 ///     added: Option<Callback<FriendAdd>>,
 ///     deleted: Option<Callback<FriendDelete>>,
 /// ) -> CallbackResponse {
@@ -59,8 +45,10 @@ use crate::Platform;
 /// let layers = ServiceBuilder::new()
 ///     .layer(friend_add.for_packet::<FriendDelete>())
 ///     .layer(friend_add);
-/// let app: Router = Router::new().route("/callback", post(webhooks).layer(layers));
+/// let app: Router = Router::new().route("/callback", post(friends_changed).layer(layers));
 /// ```
+///
+/// A test gets one from `test_util::CallbackRequest::callback`, with the feature `test-util`.
 pub struct Callback<P> {
     shared: Arc<(P, CallbackContext)>,
 }
@@ -76,6 +64,23 @@ impl<P> Callback<P> {
     #[must_use]
     pub fn context(&self) -> &CallbackContext {
         &self.shared.1
+    }
+
+    /// The packet, to keep. It is cloned only if another clone of the callback is still there.
+    ///
+    /// ```
+    /// use tower_tencent_chat::{Callback, FriendAdd, FriendPair};
+    ///
+    /// fn pairs(callback: Callback<FriendAdd>) -> Vec<FriendPair> {
+    ///     callback.into_packet().pair_list
+    /// }
+    /// ```
+    #[must_use]
+    pub fn into_packet(self) -> P
+    where
+        P: Clone,
+    {
+        Arc::try_unwrap(self.shared).map_or_else(|shared| shared.0.clone(), |(packet, _)| packet)
     }
 }
 
@@ -105,28 +110,6 @@ impl<P: Debug> Debug for Callback<P> {
     }
 }
 
-/// What the URL of a callback said.
-///
-/// With a [`Token`](crate::Token) set, only `sdk_app_id` and `request_time` have been checked:
-/// Tencent's signature does not cover the rest.
-///
-/// Source: "Request parameters" on Tencent's page "After a Friend Is Added".
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct CallbackContext {
-    /// `SdkAppid`: the app, always the layer's own.
-    pub sdk_app_id: u64,
-    /// `ClientIP`: the address of the user's client; `None` where it is absent or not an address.
-    pub client_ip: Option<IpAddr>,
-    /// `OptPlatform`: the platform of the user's client; absent for some webhooks.
-    pub platform: Option<Platform>,
-    /// `RequestId` or `RequestID`: an opaque name for the request, undocumented; the first where
-    /// there are several.
-    pub request_id: Option<String>,
-    /// `RequestTime`, in whole seconds; `Some` only where the signature was checked.
-    pub request_time: Option<SystemTime>,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,6 +132,17 @@ mod tests {
         let callback = callback(NotClone);
         assert!(std::ptr::eq(&*callback, &*callback.clone()));
         assert_eq!(callback.clone().context(), callback.context());
+    }
+
+    #[test]
+    fn the_last_clone_gives_its_packet_away() {
+        let last = callback(vec![1]);
+        let shared = last.clone();
+        let data = last.as_ptr();
+        let cloned = shared.into_packet();
+        assert_ne!(cloned.as_ptr(), data);
+        let moved = last.into_packet();
+        assert_eq!(moved.as_ptr(), data);
     }
 
     #[test]

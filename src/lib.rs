@@ -130,48 +130,34 @@
 
 #[cfg(feature = "axum")]
 mod axum;
-mod body;
 mod callback;
-mod command;
-mod fallback;
-mod flag;
-mod friend_add;
-mod future;
-mod layer;
-mod oneshot;
+#[cfg(feature = "tracing")]
+mod limit;
 mod packet;
-mod platform;
-mod query;
-mod read;
-mod rejection;
 mod response;
-mod route;
 mod service;
 #[cfg(feature = "test-util")]
 #[cfg_attr(docsrs, doc(cfg(feature = "test-util")))]
 pub mod test_util;
-mod token;
+#[cfg_attr(not(feature = "tracing"), path = "untraced.rs")]
 mod trace;
-mod user_id;
 mod verify;
 
 #[cfg(feature = "axum")]
 pub use self::axum::acknowledge;
 pub use self::{
-    body::{RequestBody, ResponseBody},
-    callback::{Callback, CallbackContext},
-    fallback::Acknowledge,
-    friend_add::{ClientCmd, FriendAdd, FriendPair},
-    future::ResponseFuture,
-    layer::{CallbackLayer, FriendAddLayer},
-    packet::Packet,
-    platform::Platform,
-    rejection::{Rejection, RejectionKind},
-    response::CallbackResponse,
-    route::{RouteLayer, RouteService},
-    service::CallbackService,
-    token::{InvalidToken, Token},
-    user_id::UserId,
+    callback::Callback,
+    packet::{
+        AccountPair, BlackListAdd, BlackListDelete, ClientCmd, FriendAdd, FriendDelete, FriendPair,
+        Packet, UserId,
+    },
+    response::{CallbackResponse, Rejection, RejectionKind},
+    service::{
+        Acknowledge, AcknowledgeFuture, CallbackLayer, CallbackRouter, CallbackService,
+        FriendAddLayer, FriendAddService, RequestBody, ResponseBody, ResponseFuture, RouterFuture,
+        SameBody, SameBodyFuture, SameBodyInner, SameBodyLayer,
+    },
+    verify::{CallbackContext, InvalidToken, Platform, Token},
 };
 
 /// The examples of the README, as tests.

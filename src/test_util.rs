@@ -28,13 +28,20 @@
 //! # }
 //! ```
 
-use std::{fmt, time::SystemTime};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use form_urlencoded::Serializer;
-use http::{Request, Uri};
+use http::{Method, Request, Uri};
+use serde::Serialize;
 
-use crate::{ClientCmd, FriendAdd, FriendPair, Packet, Token};
+use crate::{
+    AccountPair, BlackListAdd, BlackListDelete, Callback, FriendAdd, FriendDelete, FriendPair,
+    Packet, Token, packet, verify::Configuration,
+};
 
 /// A request as Chat sends it: `POST`, Tencent's parameters in the query, the packet as the body.
 ///
@@ -43,6 +50,7 @@ use crate::{ClientCmd, FriendAdd, FriendPair, Packet, Token};
 #[derive(Clone)]
 #[must_use]
 pub struct CallbackRequest {
+    sdk_app_id: u64,
     path: String,
     query: Vec<(String, String)>,
     body: Body,
@@ -50,20 +58,31 @@ pub struct CallbackRequest {
 
 #[derive(Clone)]
 enum Body {
-    FriendAdd(FriendAdd),
+    FriendAdd(Vec<FriendPair>),
+    Pairs(&'static str, Vec<AccountPair>),
     Other(Bytes),
 }
 
 impl CallbackRequest {
     /// `Sns.CallbackFriendAdd`, with no pairs yet.
     pub fn friend_add(sdk_app_id: u64) -> Self {
-        let packet = FriendAdd {
-            pair_list: Vec::new(),
-            client_cmd: Some(ClientCmd::FriendAdd),
-            admin_account: None,
-            force_flag: false,
-        };
-        Self::with_body(FriendAdd::COMMAND, sdk_app_id, Body::FriendAdd(packet))
+        let body = Body::FriendAdd(Vec::new());
+        Self::with_body(FriendAdd::COMMAND, sdk_app_id, body)
+    }
+
+    /// `Sns.CallbackFriendDelete`, with no pairs yet.
+    pub fn friend_delete(sdk_app_id: u64) -> Self {
+        Self::with_pairs(FriendDelete::COMMAND, sdk_app_id)
+    }
+
+    /// `Sns.CallbackBlackListAdd`, with no pairs yet.
+    pub fn black_list_add(sdk_app_id: u64) -> Self {
+        Self::with_pairs(BlackListAdd::COMMAND, sdk_app_id)
+    }
+
+    /// `Sns.CallbackBlackListDelete`, with no pairs yet.
+    pub fn black_list_delete(sdk_app_id: u64) -> Self {
+        Self::with_pairs(BlackListDelete::COMMAND, sdk_app_id)
     }
 
     /// Any webhook, with any body.
@@ -71,8 +90,13 @@ impl CallbackRequest {
         Self::with_body(command, sdk_app_id, Body::Other(body.into()))
     }
 
+    fn with_pairs(command: &'static str, sdk_app_id: u64) -> Self {
+        Self::with_body(command, sdk_app_id, Body::Pairs(command, Vec::new()))
+    }
+
     fn with_body(command: &str, sdk_app_id: u64, body: Body) -> Self {
         Self {
+            sdk_app_id,
             path: "/".to_owned(),
             query: Vec::new(),
             body,
@@ -84,20 +108,25 @@ impl CallbackRequest {
         .query("OptPlatform", "Web")
     }
 
-    /// Adds a pair: `from` has asked to be friends with `to`.
+    /// Adds a pair: `from` has added, deleted, blocked or unblocked `to`. In a
+    /// [`friend_add`](Self::friend_add), `from` is also the one who asked for it.
     ///
     /// # Panics
     ///
-    /// Where the request was made by [`new`](Self::new), whose body is not known to have pairs.
+    /// If the request was made by [`new`](Self::new), whose body is not known to have pairs.
     pub fn pair(mut self, from: &str, to: &str) -> Self {
-        let Body::FriendAdd(packet) = &mut self.body else {
-            panic!("only a request made by `friend_add` has pairs");
-        };
-        packet.pair_list.push(FriendPair {
-            from_account: from.into(),
-            to_account: to.into(),
-            initiator_account: Some(from.into()),
-        });
+        match &mut self.body {
+            Body::FriendAdd(pairs) => pairs.push(FriendPair {
+                from_account: from.into(),
+                to_account: to.into(),
+                initiator_account: Some(from.into()),
+            }),
+            Body::Pairs(_, pairs) => pairs.push(AccountPair {
+                from_account: from.into(),
+                to_account: to.into(),
+            }),
+            Body::Other(_) => panic!("a request made by `new` has no pairs to add to"),
+        }
         self
     }
 
@@ -110,7 +139,7 @@ impl CallbackRequest {
         self
     }
 
-    /// Sets the path of the URL. Default: `/`.
+    /// Sets the path of the URL, which may have parameters of its own: `/callback?tenant=7`. Default: `/`.
     pub fn path(mut self, path: &str) -> Self {
         path.clone_into(&mut self.path);
         self
@@ -130,13 +159,16 @@ impl CallbackRequest {
     ///
     /// # Panics
     ///
-    /// Where [`path`](Self::path) was given what is no path, or the URL is longer than 64 KiB.
+    /// If [`path`](Self::path) was given what isn't a path, or the URL is longer than 64 KiB.
     #[must_use]
     pub fn uri(&self) -> Uri {
+        // A fragment is never sent.
+        let path = self.path.split('#').next().unwrap_or_default();
+        let separator = if path.contains('?') { '&' } else { '?' };
         let query = Serializer::new(String::new())
             .extend_pairs(&self.query)
             .finish();
-        format!("{}?{query}", self.path)
+        format!("{path}{separator}{query}")
             .parse()
             .expect("path and length are those of a URL")
     }
@@ -144,12 +176,52 @@ impl CallbackRequest {
     /// The packet.
     #[must_use]
     pub fn body(&self) -> Bytes {
-        match &self.body {
-            Body::FriendAdd(packet) => serde_json::to_vec(packet)
-                .expect("a packet always serializes")
-                .into(),
-            Body::Other(body) => body.clone(),
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct PairsPacket<'a> {
+            callback_command: &'a str,
+            pair_list: &'a [AccountPair],
         }
+
+        let json = match &self.body {
+            Body::FriendAdd(pairs) => serde_json::to_vec(&FriendAdd::new(pairs.clone())),
+            Body::Pairs(callback_command, pair_list) => serde_json::to_vec(&PairsPacket {
+                callback_command,
+                pair_list,
+            }),
+            Body::Other(body) => return body.clone(),
+        };
+        json.expect("a packet always serializes").into()
+    }
+
+    /// What the handler is given for this request, to call it directly. The context has a
+    /// `request_time` if the request is [`signed`](Self::signed); the signature is not looked at.
+    ///
+    /// ```
+    /// use tower_tencent_chat::{Callback, FriendAdd, test_util::CallbackRequest};
+    ///
+    /// fn first_friend(callback: &Callback<FriendAdd>) -> &str {
+    ///     &callback.pair_list[0].to_account
+    /// }
+    ///
+    /// let callback = CallbackRequest::friend_add(1400000000).pair("alice", "bob").callback();
+    /// assert_eq!(first_friend(&callback), "bob");
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If a layer would refuse the request: its URL, or its body as a packet of `P`.
+    #[must_use]
+    pub fn callback<P: Packet>(&self) -> Callback<P> {
+        let verified = Configuration::new(self.sdk_app_id).verify(&Method::POST, &self.uri());
+        let mut context = verified.expect("the URL is a callback's");
+        let time = self.query.iter().find(|(name, _)| name == "RequestTime");
+        context.request_time = time.and_then(|(_, seconds)| {
+            let seconds = Duration::from_secs(seconds.parse().ok()?);
+            SystemTime::UNIX_EPOCH.checked_add(seconds)
+        });
+        let packet = packet::parse(&self.body()).expect("the body is a packet of this webhook");
+        Callback::new(packet, context)
     }
 
     /// The whole request. As in Tencent's example, no `content-type` comes with it.

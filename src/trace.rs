@@ -1,37 +1,199 @@
-use crate::{CallbackContext, Rejection};
+//! Says which callbacks did not reach a handler, and what the likely cause is.
+//!
+//! Of what the sender chose little is recorded, and by its `Debug` form, which escapes line breaks.
 
-/// Records a refusal; `context` is there where the request was verified, so that an event is lost.
-///
-/// Of what the sender chose little is recorded, and by its `Debug` form, which escapes line breaks.
-#[cfg(feature = "tracing")]
-pub(crate) fn refused(rejection: &Rejection, command: &str, context: Option<&CallbackContext>) {
-    use tracing::field::debug;
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+    time::SystemTime,
+};
 
-    // For filters: the default is the path of this module, which is private.
-    const TARGET: &str = "tower_tencent_chat";
+use http::{Extensions, Method, Uri};
+use tracing::field::debug;
 
-    let kind = debug(rejection.kind());
-    match context {
-        None => {
-            tracing::debug!(target: TARGET, command, kind, "callback refused: {rejection}");
+use crate::{
+    CallbackContext, Rejection,
+    limit::Limit,
+    verify::{Configuration, query},
+};
+
+/// For filters: the default is the path of this module, which is private.
+const TARGET: &str = "tower_tencent_chat";
+
+/// In the extensions of a callback whose signature was checked.
+#[derive(Clone)]
+struct Verified;
+
+/// The commands that there are layers for.
+static MOUNTED: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
+
+/// Records a `WARN` with the number of those that were held back before it, or else a `DEBUG`.
+macro_rules! event {
+    ($passed:expr, $($fields_and_message:tt)+) => {
+        match $passed {
+            Some(held_back) => {
+                let held_back = (held_back > 0).then_some(held_back);
+                tracing::warn!(target: TARGET, held_back, $($fields_and_message)+);
+            }
+            None => tracing::debug!(target: TARGET, $($fields_and_message)+),
         }
-        Some(context) => tracing::warn!(
+    };
+}
+
+/// A callback was refused; `context` is there if the URL was accepted, so that an event is lost.
+pub(crate) fn refused(
+    configuration: &Configuration,
+    command: &str,
+    rejection: &Rejection,
+    context: Option<&CallbackContext>,
+) {
+    let kind = rejection.kind();
+    let limit = configuration.limits.refused(kind);
+    let what = context.map_or("callback refused", lost);
+    event!(
+        pass(context, limit, configuration),
+        command,
+        kind = kind.as_str(),
+        detail = rejection.detail().map(display),
+        request_id = context.and_then(request_id),
+        client_ip = context.and_then(client_ip),
+        "{what}: {rejection}"
+    );
+}
+
+/// A callback's future was dropped before its handler was called.
+pub(crate) fn dropped(configuration: &Configuration, command: &str, context: &CallbackContext) {
+    let limit = &configuration.limits.dropped;
+    let what = lost(context);
+    event!(
+        pass(Some(context), limit, configuration),
+        command,
+        request_id = request_id(context),
+        client_ip = client_ip(context),
+        "{what}: dropped before it was handed on, by a time-out or a sender that hung up"
+    );
+}
+
+/// `Acknowledge` has answered a webhook.
+pub(crate) fn acknowledged(uri: &Uri, extensions: &Extensions) {
+    static LIMIT: Limit = Limit::new();
+
+    let Some(command) = query::commands(uri).find_map(|command| mounted(&command)) else {
+        return;
+    };
+    let cause = "is the layer around this route and method, and a handler behind it?";
+    if extensions.get::<Verified>().is_some() {
+        tracing::warn!(
             target: TARGET,
             command,
-            kind,
-            request_id = context.request_id.as_deref().map(start).map(debug),
-            client_ip = context.client_ip.map(debug),
-            "verified callback lost: {rejection}"
-        ),
+            "verified callback lost: it was only acknowledged, though there is a layer for it; {cause}"
+        );
+    } else {
+        event!(
+            LIMIT.pass(now()),
+            command,
+            "callback lost: it was only acknowledged, though there is a layer for it; {cause}"
+        );
     }
 }
 
-/// A text without what a sender has made it too long by.
-#[cfg(feature = "tracing")]
-fn start(text: &str) -> &str {
-    let end = text.char_indices().nth(64);
-    end.map_or(text, |(end, _)| &text[..end])
+/// `Acknowledge` has answered 404.
+pub(crate) fn not_a_webhook(method: &Method) {
+    static LIMIT: Limit = Limit::new();
+
+    if method == Method::POST {
+        event!(
+            LIMIT.pass(now()),
+            "a POST without any of Tencent's parameters; does a proxy drop the query?"
+        );
+    }
 }
 
-#[cfg(not(feature = "tracing"))]
-pub(crate) fn refused(_: &Rejection, _: &str, _: Option<&CallbackContext>) {}
+/// A handler asked for a callback that was not there.
+#[cfg(feature = "axum")]
+pub(crate) fn not_extracted(uri: &Uri, command: &str) {
+    static NO_LAYER: Limit = Limit::new();
+    static OTHER_WEBHOOK: Limit = Limit::new();
+
+    if query::is_command(uri, command) {
+        event!(
+            NO_LAYER.pass(now()),
+            command,
+            "callback lost: its handler was called, but no layer; is the layer around this route?"
+        );
+    } else {
+        event!(
+            OTHER_WEBHOOK.pass(now()),
+            command,
+            "a request without this callback came to its handler; is the handler's route called by \
+             other webhooks, too?"
+        );
+    }
+}
+
+/// Remembers that there is a layer for a command.
+pub(crate) fn layer_made(command: &'static str) {
+    let mut mounted = MOUNTED.lock().unwrap_or_else(PoisonError::into_inner);
+    mounted.insert(command);
+}
+
+fn mounted(command: &str) -> Option<&'static str> {
+    let mounted = MOUNTED.lock().unwrap_or_else(PoisonError::into_inner);
+    mounted.get(command).copied()
+}
+
+/// Marks a callback as one that must not get lost.
+pub(crate) fn verified(context: &CallbackContext, extensions: &mut Extensions) {
+    if is_verified(context) {
+        extensions.insert(Verified);
+    }
+}
+
+fn is_verified(context: &CallbackContext) -> bool {
+    context.request_time.is_some()
+}
+
+fn lost(context: &CallbackContext) -> &'static str {
+    if is_verified(context) {
+        "verified callback lost"
+    } else {
+        "callback lost"
+    }
+}
+
+/// Every verified callback that is lost passes; what anybody can send is limited.
+fn pass(
+    context: Option<&CallbackContext>,
+    limit: &Limit,
+    configuration: &Configuration,
+) -> Option<u64> {
+    if context.is_some_and(is_verified) {
+        return Some(0);
+    }
+    limit.pass(configuration.now())
+}
+
+/// The time for what no layer's clock is known to; no target without a clock may panic here.
+fn now() -> u64 {
+    if cfg!(all(target_family = "wasm", target_os = "unknown")) {
+        return 0;
+    }
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since_epoch.unwrap_or_default().as_secs()
+}
+
+fn request_id(context: &CallbackContext) -> Option<impl tracing::Value> {
+    /// Longer ones than Tencent's are a sender's wish for a long line.
+    const MAX_CHARS: usize = 64;
+
+    let id = context.request_id.as_deref()?;
+    let end = id
+        .char_indices()
+        .nth(MAX_CHARS)
+        .map_or(id.len(), |(end, _)| end);
+    Some(debug(&id[..end]))
+}
+
+fn client_ip(context: &CallbackContext) -> Option<impl tracing::Value> {
+    context.client_ip.map(debug)
+}

@@ -6,38 +6,51 @@ use http::Uri;
 use memchr::{memchr, memchr2};
 use percent_encoding::percent_decode_str;
 
-use crate::rejection::{Rejection, rejection};
+use crate::Rejection;
+
+const COMMAND: &str = "CallbackCommand";
 
 /// Whether any `CallbackCommand` of the URL is `command`.
 ///
 /// Every request of an app comes through here, so nothing is decoded that can't be a match, and
 /// nothing is allocated.
 pub(crate) fn is_command(uri: &Uri, command: &str) -> bool {
-    uri.query().is_some_and(|query| {
-        let escaped = is_escaped(query);
-        commands(query, escaped).any(|value| decodes_to(value, command, escaped))
-    })
-}
-
-/// Whether the URL has any `CallbackCommand`.
-pub(crate) fn is_webhook(uri: &Uri) -> bool {
-    uri.query()
-        .is_some_and(|query| commands(query, is_escaped(query)).next().is_some())
-}
-
-/// The values of `CallbackCommand`, as they came. Few queries are escaped at all; in the others most
-/// of a segment is passed over unread.
-fn commands(query: &str, escaped: bool) -> impl Iterator<Item = &str> {
-    const NAME: &str = "CallbackCommand";
-
+    let query = uri.query().unwrap_or_default();
+    let escaped = is_escaped(query);
     segments(query)
-        .filter(move |segment| escaped || segment.starts_with(NAME))
+        // Few queries are escaped at all; in the others most segments are passed over unread.
+        .filter(|segment| escaped || segment.starts_with(COMMAND))
         .map(|segment| split_once(segment, b'='))
-        .filter(move |(name, _)| decodes_to(name, NAME, escaped))
+        .filter(|(name, _)| decodes_to(name, COMMAND, escaped))
+        .any(|(_, value)| decodes_to(value, command, escaped))
+}
+
+/// Every `CallbackCommand` of the URL.
+pub(crate) fn commands(uri: &Uri) -> impl Iterator<Item = Cow<'_, str>> {
+    pairs(uri)
+        .filter(|(name, _)| name == COMMAND)
         .map(|(_, value)| value)
 }
 
-/// The parameters of Tencent's, each at most once; the app's own are passed over.
+/// Whether the URL has any of Tencent's parameters.
+pub(crate) fn is_from_tencent(uri: &Uri) -> bool {
+    pairs(uri).any(|(name, _)| {
+        matches!(
+            &*name,
+            "SdkAppid"
+                | COMMAND
+                | "contenttype"
+                | "ClientIP"
+                | "OptPlatform"
+                | "RequestId"
+                | "RequestID"
+                | "Sign"
+                | "RequestTime"
+        )
+    })
+}
+
+/// Tencent's parameters, each at most once; the app's own are passed over.
 #[derive(Default)]
 pub(crate) struct Parameters<'a> {
     callback_command: Option<Cow<'a, str>>,
@@ -52,27 +65,16 @@ pub(crate) struct Parameters<'a> {
 
 impl<'a> Parameters<'a> {
     pub(crate) fn parse(uri: &'a Uri) -> Result<Self, Rejection> {
-        macro_rules! doubled {
-            ($name:literal) => {
-                rejection!(
-                    DuplicateParameter,
-                    "the ",
-                    $name,
-                    " parameter is given more than once"
-                )
-            };
-        }
-
         let mut found = Self::default();
-        for (name, value) in pairs(uri.query().unwrap_or_default()) {
+        for (name, value) in pairs(uri) {
             let (slot, doubled) = match &*name {
-                "CallbackCommand" => (&mut found.callback_command, doubled!("CallbackCommand")),
-                "SdkAppid" => (&mut found.sdk_app_id, doubled!("SdkAppid")),
-                "contenttype" => (&mut found.content_type, doubled!("contenttype")),
-                "ClientIP" => (&mut found.client_ip, doubled!("ClientIP")),
-                "OptPlatform" => (&mut found.opt_platform, doubled!("OptPlatform")),
-                "Sign" => (&mut found.sign, doubled!("Sign")),
-                "RequestTime" => (&mut found.request_time, doubled!("RequestTime")),
+                COMMAND => (&mut found.callback_command, Rejection::COMMAND_TWICE),
+                "SdkAppid" => (&mut found.sdk_app_id, Rejection::SDK_APP_ID_TWICE),
+                "contenttype" => (&mut found.content_type, Rejection::CONTENT_TYPE_TWICE),
+                "ClientIP" => (&mut found.client_ip, Rejection::CLIENT_IP_TWICE),
+                "OptPlatform" => (&mut found.opt_platform, Rejection::OPT_PLATFORM_TWICE),
+                "Sign" => (&mut found.sign, Rejection::SIGN_TWICE),
+                "RequestTime" => (&mut found.request_time, Rejection::REQUEST_TIME_TWICE),
                 // Undocumented and in two spellings, so nothing is known to be wrong with both.
                 "RequestId" | "RequestID" => {
                     found.request_id.get_or_insert(value);
@@ -101,8 +103,8 @@ fn segments(query: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Like [`str::split_once`], which is slow on texts as short as these; all and nothing where there
-/// is no separator.
+/// Like [`str::split_once`], which is slow on texts as short as these; all and nothing if there is no
+/// separator.
 fn split_once(text: &str, separator: u8) -> (&str, &str) {
     match memchr(separator, text.as_bytes()) {
         Some(at) => (&text[..at], &text[at + 1..]),
@@ -110,8 +112,9 @@ fn split_once(text: &str, separator: u8) -> (&str, &str) {
     }
 }
 
-/// The query's names and values, decoded where there is anything to decode.
-fn pairs(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+/// The query's names and values, decoded if there is anything to decode.
+fn pairs(uri: &Uri) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    let query = uri.query().unwrap_or_default();
     let escaped = is_escaped(query);
     segments(query).filter_map(move |segment| {
         if escaped {
@@ -126,7 +129,7 @@ fn is_escaped(raw: &str) -> bool {
     memchr2(b'%', b'+', raw.as_bytes()).is_some()
 }
 
-/// Whether `raw`, in `application/x-www-form-urlencoded` where it is `escaped`, is `text`.
+/// Whether `raw` is `text`, once decoded as `application/x-www-form-urlencoded` if it is `escaped`.
 fn decodes_to(raw: &str, text: &str, escaped: bool) -> bool {
     raw == text || escaped && decode(raw).eq(text.bytes())
 }
@@ -143,7 +146,7 @@ mod tests {
     use super::*;
     use crate::RejectionKind;
 
-    const COMMAND: &str = "Sns.CallbackFriendAdd";
+    const FRIEND_ADD: &str = "Sns.CallbackFriendAdd";
 
     fn uri(query: &str) -> Uri {
         format!("/?{query}").parse().unwrap()
@@ -162,7 +165,7 @@ mod tests {
             "CallbackCommand=Sns.CallbackFriendAdd&CallbackCommand=Other",
             "CallbackCommand&CallbackCommand=Sns.CallbackFriendAdd",
         ] {
-            assert!(is_command(&uri(query), COMMAND), "{query}");
+            assert!(is_command(&uri(query), FRIEND_ADD), "{query}");
         }
     }
 
@@ -187,23 +190,37 @@ mod tests {
             "x=CallbackCommand=Sns.CallbackFriendAdd",
             "Sns.CallbackFriendAdd=CallbackCommand",
         ] {
-            assert!(!is_command(&uri(query), COMMAND), "{query}");
+            assert!(!is_command(&uri(query), FRIEND_ADD), "{query}");
         }
     }
 
     #[test]
-    fn a_webhook_is_what_has_a_command() {
+    fn lists_every_command_decoded() {
+        let uri = uri("CallbackCommand=a&x=y&Callback%43ommand=%62+c&CallbackCommand");
+        let commands: Vec<_> = commands(&uri).collect();
+        assert_eq!(commands, ["a", "b c", ""]);
+        assert_eq!(super::commands(&Uri::from_static("/x")).count(), 0);
+    }
+
+    #[test]
+    fn a_request_is_tencents_if_it_has_any_of_the_parameters() {
         for query in [
-            "CallbackCommand=X",
-            "CallbackCommand",
-            "a&%43allbackCommand=",
+            "SdkAppid=1",
+            "x=y&CallbackCommand",
+            "contenttype=json",
+            "ClientIP=",
+            "OptPlatform=Web",
+            "RequestId=1",
+            "RequestID=1",
+            "Sign=0&x",
+            "a&%52equestTime=1",
         ] {
-            assert!(is_webhook(&uri(query)), "{query}");
+            assert!(is_from_tencent(&uri(query)), "{query}");
         }
-        for query in ["", "a=CallbackCommand", "CallbackCommands=X"] {
-            assert!(!is_webhook(&uri(query)), "{query}");
+        for query in ["", "&", "a=CallbackCommand", "CallbackCommands=X", "sign=0"] {
+            assert!(!is_from_tencent(&uri(query)), "{query}");
         }
-        assert!(!is_webhook(&Uri::from_static("/CallbackCommand=X")));
+        assert!(!is_from_tencent(&Uri::from_static("/CallbackCommand=X")));
     }
 
     #[test]

@@ -1,5 +1,10 @@
 //! What a request must be, as far as its method and URL tell.
 
+mod context;
+mod platform;
+pub(crate) mod query;
+mod token;
+
 use std::{
     fmt,
     sync::Arc,
@@ -9,115 +14,123 @@ use std::{
 use http::{Method, Uri};
 use subtle::Choice;
 
-use crate::{
-    CallbackContext, Token,
-    query::Parameters,
-    rejection::{Rejection, rejection},
-    token::Signature,
+use crate::{Rejection, response::Detail};
+
+pub use self::{
+    context::CallbackContext,
+    platform::Platform,
+    token::{InvalidToken, Token},
 };
+use self::{query::Parameters, token::Signature};
 
-/// Makes the rejection for a parameter that isn't there.
-macro_rules! missing {
-    ($name:literal) => {
-        || rejection!(MissingParameter, "the ", $name, " parameter is missing")
-    };
-}
+/// The size of the largest body that is read unless another is set, in bytes.
+pub(crate) const MAX_BODY_SIZE: usize = 1024 * 1024;
 
-/// The configuration of a [`CallbackLayer`](crate::CallbackLayer).
+/// What can be set on a layer or a router.
 #[derive(Clone)]
-pub(crate) struct Rules {
+pub(crate) struct Configuration {
     pub(crate) sdk_app_id: u64,
     pub(crate) tokens: Vec<Token>,
     pub(crate) request_time_window: Duration,
     pub(crate) max_body_size: usize,
     pub(crate) clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
+    #[cfg(feature = "tracing")]
+    pub(crate) limits: Arc<crate::limit::Limits>,
 }
 
-impl Rules {
+impl Configuration {
+    pub(crate) fn new(sdk_app_id: u64) -> Self {
+        Self {
+            sdk_app_id,
+            tokens: Vec::new(),
+            request_time_window: Duration::from_secs(60),
+            max_body_size: MAX_BODY_SIZE,
+            clock: Arc::new(SystemTime::now),
+            #[cfg(feature = "tracing")]
+            limits: Arc::default(),
+        }
+    }
+
     pub(crate) fn verify(&self, method: &Method, uri: &Uri) -> Result<CallbackContext, Rejection> {
         if method != Method::POST {
-            return Err(rejection!(MethodNotAllowed, "the method is not POST"));
+            return Err(Rejection::METHOD);
         }
         let parameters = Parameters::parse(uri)?;
         self.verify_sdk_app_id(&parameters)?;
         verify_content_type(&parameters)?;
         let request_time = match &self.tokens[..] {
             [] => None,
-            tokens => Some(self.verify_signature(tokens, &parameters)?),
+            tokens => {
+                let text = verify_signature(tokens, &parameters)?;
+                Some(self.verify_request_time(text)?)
+            }
         };
-        Ok(CallbackContext {
-            sdk_app_id: self.sdk_app_id,
-            client_ip: parameters.client_ip.and_then(|ip| ip.parse().ok()),
-            platform: parameters
-                .opt_platform
-                .and_then(|platform| platform.parse().ok()),
-            request_id: parameters.request_id.map(Into::into),
-            request_time,
-        })
+        let sdk_app_id = self.sdk_app_id;
+        Ok(CallbackContext::new(sdk_app_id, parameters, request_time))
     }
 
     fn verify_sdk_app_id(&self, parameters: &Parameters<'_>) -> Result<(), Rejection> {
-        let id = parameters
-            .sdk_app_id
-            .as_deref()
-            .ok_or_else(missing!("SdkAppid"))?;
-        if decimal(id) != Some(self.sdk_app_id) {
-            return Err(rejection!(
-                SdkAppIdMismatch,
-                "the SdkAppid parameter is not this app's"
-            ));
+        let id = parameters.sdk_app_id.as_deref();
+        match decimal(id.ok_or(Rejection::NO_SDK_APP_ID)?) {
+            Some(id) if id == self.sdk_app_id => Ok(()),
+            Some(id) => Err(Rejection::SDK_APP_ID.with(Detail::SdkAppId(id))),
+            None => Err(Rejection::SDK_APP_ID.with(Detail::SdkAppIdNotANumber)),
         }
-        Ok(())
-    }
-
-    fn verify_signature(
-        &self,
-        tokens: &[Token],
-        parameters: &Parameters<'_>,
-    ) -> Result<SystemTime, Rejection> {
-        let text = parameters
-            .request_time
-            .as_deref()
-            .ok_or_else(missing!("RequestTime"))?;
-        let time = self.verify_request_time(text)?;
-        let sign = parameters.sign.as_deref().ok_or_else(missing!("Sign"))?;
-        let signed = Signature::parse(sign).is_some_and(|signature| {
-            // Every token is tried, so that the time taken doesn't tell which one has signed.
-            let by_any = tokens.iter().fold(Choice::from(0), |by_any, token| {
-                by_any | token.has_signed(text, &signature)
-            });
-            by_any.into()
-        });
-        if !signed {
-            return Err(rejection!(SignMismatch, "the Sign parameter is not right"));
-        }
-        Ok(time)
     }
 
     /// The window is inclusive, and the same into the past and into the future.
     fn verify_request_time(&self, text: &str) -> Result<SystemTime, Rejection> {
+        /// Milliseconds are beyond it, and seconds for the next three thousand years are not.
+        const MAX_SECONDS: u64 = 100_000_000_000;
+
+        let stale = |detail| Err(Rejection::REQUEST_TIME.with(detail));
+        let Some(time) = decimal(text).filter(|&time| time < MAX_SECONDS) else {
+            return stale(Detail::NotInSeconds);
+        };
         let window = self.request_time_window.as_secs();
-        let now = (self.clock)().duration_since(SystemTime::UNIX_EPOCH);
-        // In whole seconds, as `RequestTime` is: a clock is between two of them nearly always.
-        let now = now.unwrap_or_default().as_secs();
-        decimal(text)
-            .filter(|&time| now.abs_diff(time) <= window)
-            .and_then(|time| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(time)))
-            .ok_or_else(|| {
-                rejection!(
-                    StaleRequestTime,
-                    "the RequestTime parameter is too far from now"
-                )
-            })
+        let now = self.now();
+        match now.abs_diff(time) {
+            seconds if seconds <= window => Ok(SystemTime::UNIX_EPOCH + Duration::from_secs(time)),
+            seconds if time < now => stale(Detail::Behind { seconds }),
+            seconds => stale(Detail::Ahead { seconds }),
+        }
+    }
+
+    /// In whole seconds, as `RequestTime` is: a clock is between two of them nearly always.
+    pub(crate) fn now(&self) -> u64 {
+        let since_epoch = (self.clock)().duration_since(SystemTime::UNIX_EPOCH);
+        since_epoch.unwrap_or_default().as_secs()
+    }
+}
+
+/// The `RequestTime` that one of the tokens has signed, exactly as it came.
+///
+/// It is judged before the time itself, so that what Chat has signed but a wrong clock refuses is told
+/// from a forgery.
+fn verify_signature<'p>(
+    tokens: &[Token],
+    parameters: &'p Parameters<'_>,
+) -> Result<&'p str, Rejection> {
+    let time = parameters.request_time.as_deref();
+    let time = time.ok_or(Rejection::NO_REQUEST_TIME)?;
+    let sign = parameters.sign.as_deref().ok_or(Rejection::NO_SIGN)?;
+    let signature = Signature::parse(sign).ok_or(Rejection::SIGN)?;
+    // Every token is tried, so that the time taken doesn't tell which one has signed.
+    let by_any = tokens.iter().fold(Choice::from(0), |by_any, token| {
+        by_any | token.has_signed(time, &signature)
+    });
+    if bool::from(by_any) {
+        Ok(time)
+    } else {
+        Err(Rejection::SIGN)
     }
 }
 
 fn verify_content_type(parameters: &Parameters<'_>) -> Result<(), Rejection> {
     match parameters.content_type.as_deref() {
-        Some(content_type) if !content_type.eq_ignore_ascii_case("json") => Err(rejection!(
-            UnsupportedContentType,
-            "the contenttype parameter is not json"
-        )),
+        Some(content_type) if !content_type.eq_ignore_ascii_case("json") => {
+            Err(Rejection::CONTENT_TYPE)
+        }
         _ => Ok(()),
     }
 }
@@ -127,9 +140,9 @@ fn decimal(text: &str) -> Option<u64> {
     text.parse().ok().filter(|_| !text.starts_with('+'))
 }
 
-impl fmt::Debug for Rules {
+impl fmt::Debug for Configuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rules")
+        f.debug_struct("Configuration")
             .field("sdk_app_id", &self.sdk_app_id)
             .field("tokens", &self.tokens)
             .field("request_time_window", &self.request_time_window)
@@ -149,34 +162,32 @@ mod tests {
     const NOW: u64 = 1669872112;
     const SIGN: &str = "17773bc39a671d7b9aa835458704d2a6db81360a5940292b587d6d760d484061";
 
-    fn rules(tokens: &[&str]) -> Rules {
-        Rules {
-            sdk_app_id: 1400000000,
+    fn rules(tokens: &[&str]) -> Configuration {
+        Configuration {
             tokens: tokens
                 .iter()
                 .map(|token| Token::new(*token).unwrap())
                 .collect(),
-            request_time_window: Duration::from_secs(60),
-            max_body_size: 0,
             clock: Arc::new(|| SystemTime::UNIX_EPOCH + Duration::from_secs(NOW)),
+            ..Configuration::new(1400000000)
         }
     }
 
-    fn verify(rules: &Rules, url: &str) -> Result<CallbackContext, Rejection> {
+    fn verify(rules: &Configuration, url: &str) -> Result<CallbackContext, Rejection> {
         rules.verify(&Method::POST, &url.parse().unwrap())
     }
 
-    /// The kind of the rejection, or `None` where the URL is accepted.
-    fn kind(rules: &Rules, url: &str) -> Option<crate::RejectionKind> {
+    /// The kind of the rejection, or `None` if the URL is accepted.
+    fn kind(rules: &Configuration, url: &str) -> Option<crate::RejectionKind> {
         verify(rules, url).err().map(|rejection| rejection.kind())
     }
 
+    /// Signed over the text as it is, which is decoded from the URL.
     fn signed(time: &dyn ToString) -> String {
-        let time = time.to_string();
-        let sign = time.parse().map_or(SIGN.into(), |time| {
-            Token::new("xxxxyyyy").unwrap().sign(time)
-        });
-        format!("{URL}&Sign={sign}&RequestTime={time}")
+        let escaped = time.to_string();
+        let text = escaped.replace("%20", " ").replace("%2B", "+");
+        let sign = Token::new("xxxxyyyy").unwrap().sign_text(&text);
+        format!("{URL}&Sign={sign}&RequestTime={escaped}")
     }
 
     #[test]
@@ -370,6 +381,61 @@ mod tests {
                 expected,
                 "{query}"
             );
+        }
+    }
+
+    #[test]
+    fn the_sign_is_judged_before_the_time() {
+        for time in ["0", "junk", ""] {
+            let url = format!("{URL}&Sign={SIGN}&RequestTime={time}");
+            assert_eq!(
+                kind(&rules(&["xxxxyyyy"]), &url),
+                Some(SignMismatch),
+                "{time}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_rejection_says_what_came() {
+        let signed = |time: &str| signed(&time);
+        for (url, expected) in [
+            ("/?SdkAppid=7".into(), "SdkAppIdMismatch, SdkAppid is 7"),
+            (
+                "/?SdkAppid=x".into(),
+                "SdkAppIdMismatch, SdkAppid is not a number",
+            ),
+            (
+                signed("1669871811"),
+                "StaleRequestTime, RequestTime is 301 s behind",
+            ),
+            (
+                signed("1669872173"),
+                "StaleRequestTime, RequestTime is 61 s ahead",
+            ),
+            (
+                signed("0"),
+                "StaleRequestTime, RequestTime is 1669872112 s behind",
+            ),
+            (
+                signed("1669872112000"),
+                "StaleRequestTime, RequestTime is not in Unix seconds",
+            ),
+            (
+                signed("junk"),
+                "StaleRequestTime, RequestTime is not in Unix seconds",
+            ),
+            (
+                signed("100000000000"),
+                "StaleRequestTime, RequestTime is not in Unix seconds",
+            ),
+            (
+                signed("99999999999"),
+                "StaleRequestTime, RequestTime is 98330127887 s ahead",
+            ),
+        ] {
+            let rejection = verify(&rules(&["xxxxyyyy"]), &url).unwrap_err();
+            assert_eq!(format!("{rejection:?}"), format!("Rejection({expected})"));
         }
     }
 

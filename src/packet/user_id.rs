@@ -1,17 +1,19 @@
 use std::{
     borrow::Borrow,
     cmp::Ordering,
+    convert::Infallible,
     fmt,
     hash::{Hash, Hasher},
     ops::Deref,
+    str::FromStr,
 };
 
 use arrayvec::ArrayString;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// A UserID: the name of a user in the app, at most 32 bytes long where it comes from Tencent.
+/// A UserID: the name of a user in the app. Tencent's are at most 32 bytes long.
 ///
-/// A string slice that owns its text; 32 bytes and less are stored without an allocation.
+/// It is a string; up to 32 bytes are stored without an allocation.
 ///
 /// ```
 /// use tower_tencent_chat::UserId;
@@ -23,7 +25,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 #[derive(Clone, PartialEq, Eq)]
 pub struct UserId(Text);
 
-/// Short wherever it can be, so that equal texts are of one kind.
+/// Short whenever it can be, so that equal texts are of one kind.
+///
+/// Measured and not better: `compact_str` (32 bytes cost 1.7 times as much as 20), `Box<str>` (an
+/// allocation for each id).
 #[derive(Clone, PartialEq, Eq)]
 enum Text {
     Short(ArrayString<32>),
@@ -31,7 +36,21 @@ enum Text {
 }
 
 impl UserId {
-    /// The text.
+    pub(super) const EMPTY: Self = Self(Text::Short(ArrayString::new_const()));
+
+    /// Writes the text into an empty id, where that stands.
+    #[inline]
+    pub(super) fn fill(&mut self, text: &str) {
+        let fits = match &mut self.0 {
+            Text::Short(short) => short.try_push_str(text).is_ok(),
+            Text::Long(_) => false,
+        };
+        if !fits {
+            *self = text.into();
+        }
+    }
+
+    /// The UserID as a string slice.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match &self.0 {
@@ -78,17 +97,42 @@ impl From<String> for UserId {
     }
 }
 
-impl PartialEq<str> for UserId {
-    fn eq(&self, other: &str) -> bool {
-        self.as_str() == other
+impl From<UserId> for String {
+    fn from(id: UserId) -> Self {
+        match id.0 {
+            Text::Short(text) => text.as_str().to_owned(),
+            Text::Long(text) => text.into(),
+        }
     }
 }
 
-impl PartialEq<&str> for UserId {
-    fn eq(&self, other: &&str) -> bool {
-        self.as_str() == *other
+impl FromStr for UserId {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(text.into())
     }
 }
+
+/// Compares as strings, both ways round.
+macro_rules! compares_with {
+    ($($other:ty),+) => {$(
+        impl PartialEq<$other> for UserId {
+            fn eq(&self, other: &$other) -> bool {
+                let other: &str = other.as_ref();
+                self.as_str() == other
+            }
+        }
+
+        impl PartialEq<UserId> for $other {
+            fn eq(&self, other: &UserId) -> bool {
+                other == self
+            }
+        }
+    )+};
+}
+
+compares_with!(str, &str, String);
 
 impl PartialOrd for UserId {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
@@ -161,7 +205,13 @@ mod tests {
             let id = UserId::from(text);
             assert_eq!(id, UserId::from(text.to_owned()));
             assert_eq!(id, *text);
+            assert_eq!(*text, id);
             assert_eq!(id, text);
+            assert_eq!(text, id);
+            assert_eq!(id, text.to_owned());
+            assert_eq!(text.to_owned(), id);
+            assert_eq!(String::from(id.clone()), text);
+            assert_eq!(text.parse(), Ok(id.clone()));
             assert_eq!(id.as_str(), text);
             assert_eq!(AsRef::<str>::as_ref(&id), text);
             assert_eq!(id.to_string(), text);
@@ -174,6 +224,9 @@ mod tests {
         }
         assert_ne!(UserId::from("alice"), *"bob");
         assert_ne!(UserId::from("alice"), "bob");
+        assert_ne!("bob", UserId::from("alice"));
+        assert_ne!(UserId::from("alice"), "bob".to_owned());
+        assert_ne!("bob".to_owned(), UserId::from("alice"));
     }
 
     #[test]

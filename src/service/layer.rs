@@ -7,14 +7,12 @@ use std::{
 
 use tower_layer::Layer;
 
-use crate::{CallbackService, FriendAdd, Packet, RouteLayer, Token, verify::Rules};
-
-/// How large a body may be where nothing else is set, in bytes.
-pub(crate) const MAX_BODY_SIZE: usize = 1024 * 1024;
+use super::{CallbackService, SameBodyLayer};
+use crate::{FriendAdd, Packet, Token, trace, verify::Configuration};
 
 /// The layer that receives "After a Friend Is Added", `Sns.CallbackFriendAdd`.
 ///
-/// `FriendAddLayer::new(1400000000)` is the whole set-up. Where authentication is switched on in the
+/// `FriendAddLayer::new(1400000000)` is the whole set-up. If authentication is switched on in the
 /// console, add the [`token`](CallbackLayer::token).
 pub type FriendAddLayer = CallbackLayer<FriendAdd>;
 
@@ -22,7 +20,7 @@ pub type FriendAddLayer = CallbackLayer<FriendAdd>;
 /// of `P`.
 ///
 /// The [crate's documentation](crate) says what it checks and what it answers. The inner service has
-/// to be `Clone`; where one isn't, Tower's `Buffer` makes it so.
+/// to be `Clone`; if yours isn't, Tower's `Buffer` makes it so.
 ///
 /// ```
 /// use std::time::Duration;
@@ -36,7 +34,7 @@ pub type FriendAddLayer = CallbackLayer<FriendAdd>;
 /// ```
 #[must_use]
 pub struct CallbackLayer<P> {
-    rules: Arc<Rules>,
+    configuration: Arc<Configuration>,
     packet: PhantomData<fn() -> P>,
 }
 
@@ -46,50 +44,55 @@ impl<P: Packet> CallbackLayer<P> {
     /// Without a [`token`](Self::token) this is all that tells a callback from a forgery, and the id
     /// is no secret: every client of the app knows it.
     pub fn new(sdk_app_id: u64) -> Self {
-        let rules = Rules {
-            sdk_app_id,
-            tokens: Vec::new(),
-            request_time_window: Duration::from_secs(60),
-            max_body_size: MAX_BODY_SIZE,
-            clock: Arc::new(SystemTime::now),
-        };
-        Self {
-            rules: Arc::new(rules),
-            packet: PhantomData,
-        }
+        Self::with(Arc::new(Configuration::new(sdk_app_id)))
     }
 
     /// Requires callbacks to be signed with this token. Default: none, and `Sign` is not looked at.
     ///
     /// Called again it adds another: any one of them may have signed, so that a token can be changed
     /// in the console without losing a callback.
-    pub fn token(mut self, token: Token) -> Self {
-        self.rules_mut().tokens.push(token);
+    pub fn token(self, token: Token) -> Self {
+        self.tokens([token])
+    }
+
+    /// Adds several tokens, any one of which may have signed: see [`token`](Self::token). If there are
+    /// none, callbacks need no signature.
+    ///
+    /// ```
+    /// use tower_tencent_chat::{FriendAddLayer, Token};
+    ///
+    /// let tokens = "old-token,new-token".split(',').map(Token::new);
+    /// let layer = FriendAddLayer::new(1400000000).tokens(tokens.collect::<Result<Vec<_>, _>>()?);
+    /// # Ok::<_, tower_tencent_chat::InvalidToken>(())
+    /// ```
+    pub fn tokens(mut self, tokens: impl IntoIterator<Item = Token>) -> Self {
+        self.configuration_mut().tokens.extend(tokens);
         self
     }
 
     /// How far `RequestTime` may be from now, past and future, in whole seconds, inclusive. Default: 60
-    /// seconds, as Tencent asks for. Only looked at where a [`token`](Self::token) is set.
+    /// seconds, as Tencent asks for. Only looked at if a [`token`](Self::token) is set.
     ///
     /// Whoever sees a signed URL can send it again, with any body, as long as the window is open:
     /// widen it no further than your clock is wrong.
     pub fn request_time_window(mut self, window: Duration) -> Self {
-        self.rules_mut().request_time_window = window;
+        self.configuration_mut().request_time_window = window;
         self
     }
 
     /// The size of the largest body that is read, in bytes, inclusive. Default: 1 MiB.
     ///
-    /// A pair takes 155 bytes where UserIDs are as long as they may be, so 1 MiB has room for the
+    /// A pair takes 155 bytes if UserIDs are as long as they may be, so 1 MiB has room for the
     /// 3,000 friends that a user can have, in both directions.
     pub fn max_body_size(mut self, bytes: usize) -> Self {
-        self.rules_mut().max_body_size = bytes;
+        self.configuration_mut().max_body_size = bytes;
         self
     }
 
     /// What time it is. Default: [`SystemTime::now`].
     ///
-    /// For tests, which send a request that was signed long ago:
+    /// For tests, which send a request that was signed long ago, and for targets without a system time
+    /// such as `wasm32-unknown-unknown`:
     ///
     /// ```
     /// use std::time::{Duration, SystemTime};
@@ -99,7 +102,7 @@ impl<P: Packet> CallbackLayer<P> {
     ///     .clock(|| SystemTime::UNIX_EPOCH + Duration::from_secs(1669872112));
     /// ```
     pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        self.rules_mut().clock = Arc::new(now);
+        self.configuration_mut().clock = Arc::new(now);
         self
     }
 
@@ -119,62 +122,59 @@ impl<P: Packet> CallbackLayer<P> {
     /// let state_change = friend_add.for_packet::<StateChange>();
     /// ```
     pub fn for_packet<Q: Packet>(&self) -> CallbackLayer<Q> {
-        CallbackLayer {
-            rules: Arc::clone(&self.rules),
+        CallbackLayer::with(Arc::clone(&self.configuration))
+    }
+
+    /// The same layer for services that don't want the type of a body to change: behind it the request's
+    /// body is of the type that came, and so is the response's before it.
+    ///
+    /// Both have to be `From<Bytes>`, as axum's `Body` and http-body-util's `Full<Bytes>` are. With it,
+    /// the layer goes where a layer must not change types: into `option_layer`, around axum's `from_fn`,
+    /// or before a service that takes one type of body only.
+    ///
+    /// ```
+    /// use axum::{Router, body::Body, extract::Request, middleware::Next, response::Response, routing::post};
+    /// use tower::ServiceBuilder;
+    /// use tower_tencent_chat::{FriendAddLayer, acknowledge};
+    ///
+    /// async fn log(request: Request<Body>, next: Next) -> Response {
+    ///     next.run(request).await
+    /// }
+    ///
+    /// let layers = ServiceBuilder::new()
+    ///     .layer(FriendAddLayer::new(1400000000).same_body())
+    ///     .layer(axum::middleware::from_fn(log));
+    /// let app: Router = Router::new().route("/callback", post(acknowledge).layer(layers));
+    /// ```
+    pub fn same_body(self) -> SameBodyLayer<P> {
+        SameBodyLayer::new(self)
+    }
+
+    fn with(configuration: Arc<Configuration>) -> Self {
+        Self {
+            configuration,
             packet: PhantomData,
         }
     }
 
-    /// A layer that delivers its callbacks to `service`, in place of the inner service. Refusals stay
-    /// as they are, and every other request still reaches the inner service.
-    ///
-    /// The service is anything that takes the request and answers with the response body and the error
-    /// of the inner service: an axum `post(handler)`, which takes its state by `with_state`, or a
-    /// `service_fn`. A layer that changes the body, such as `TraceLayer`, goes around them all or around
-    /// one of them, not between. The service is cloned for each callback, and made ready only once the
-    /// callback has been verified and parsed.
-    ///
-    /// What the inner service can take does not matter: where it is at its limit, callbacks are delivered
-    /// all the same, and other requests wait after `call` rather than in `poll_ready`.
-    ///
-    /// ```
-    /// use axum::{Router, routing::post};
-    /// use tower::ServiceBuilder;
-    /// use tower_tencent_chat::{
-    ///     Callback, CallbackResponse, FriendAdd, FriendAddLayer, acknowledge,
-    /// };
-    ///
-    /// async fn friend_added(callback: Callback<FriendAdd>) -> CallbackResponse {
-    ///     println!("{} pairs", callback.pair_list.len());
-    ///     CallbackResponse::ok()
-    /// }
-    ///
-    /// let callbacks = ServiceBuilder::new()
-    ///     .layer(FriendAddLayer::new(1400000000).route_to(post(friend_added)))
-    ///     .service(post(acknowledge));
-    /// let app: Router = Router::new().route_service("/callback", callbacks);
-    /// ```
-    pub fn route_to<R>(self, service: R) -> RouteLayer<P, R> {
-        RouteLayer::new(self.rules, service)
-    }
-
-    fn rules_mut(&mut self) -> &mut Rules {
-        Arc::make_mut(&mut self.rules)
+    fn configuration_mut(&mut self) -> &mut Configuration {
+        Arc::make_mut(&mut self.configuration)
     }
 }
 
-impl<S, P> Layer<S> for CallbackLayer<P> {
+impl<S, P: Packet> Layer<S> for CallbackLayer<P> {
     type Service = CallbackService<S, P>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        CallbackService::new(inner, Arc::clone(&self.rules))
+        trace::layer_made(P::COMMAND);
+        CallbackService::new(inner, Arc::clone(&self.configuration))
     }
 }
 
 impl<P> Clone for CallbackLayer<P> {
     fn clone(&self) -> Self {
         Self {
-            rules: Arc::clone(&self.rules),
+            configuration: Arc::clone(&self.configuration),
             packet: PhantomData,
         }
     }
@@ -183,7 +183,7 @@ impl<P> Clone for CallbackLayer<P> {
 impl<P> fmt::Debug for CallbackLayer<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CallbackLayer")
-            .field("rules", &self.rules)
+            .field("configuration", &self.configuration)
             .finish()
     }
 }

@@ -1,9 +1,9 @@
 use std::{convert::Infallible, fmt, str::FromStr};
 
-/// Where the user's request came from: `OptPlatform`.
+/// The platform of the user's client: `OptPlatform`.
 ///
-/// Parsing ignores case and takes every spelling that Tencent's pages have used, so `Mac` and
-/// `macOS` are one; what isn't known yet is kept as it came.
+/// Parsing ignores letter case and knows every spelling that Tencent's pages have used, so `Mac` and
+/// `macOS` are the same; what isn't known yet is kept as it came.
 ///
 /// ```
 /// use tower_tencent_chat::Platform;
@@ -50,17 +50,20 @@ static SPELLINGS: [(&str, Platform); 10] = [
     ("Unkown", Platform::Unknown),
 ];
 
+impl From<&str> for Platform {
+    fn from(text: &str) -> Self {
+        SPELLINGS
+            .iter()
+            .find(|(spelling, _)| spelling.eq_ignore_ascii_case(text))
+            .map_or_else(|| Self::Other(text.to_owned()), |(_, known)| known.clone())
+    }
+}
+
 impl FromStr for Platform {
     type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
-        let known = SPELLINGS
-            .iter()
-            .find(|(spelling, _)| spelling.eq_ignore_ascii_case(text));
-        Ok(known.map_or_else(
-            || Self::Other(text.to_owned()),
-            |(_, platform)| platform.clone(),
-        ))
+        Ok(text.into())
     }
 }
 
@@ -107,7 +110,7 @@ mod tests {
     #[test]
     fn the_unknown_is_kept_as_it_came() {
         for text in ["", "HarmonyOS", "web ", "mac os"] {
-            let platform: Platform = text.parse().unwrap();
+            let platform = Platform::from(text);
             assert_eq!(platform, Platform::Other(text.to_owned()));
             assert_eq!(platform.to_string(), text);
         }

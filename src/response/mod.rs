@@ -1,13 +1,20 @@
+//! What Chat is answered.
+
+mod rejection;
+
 use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, header::CONTENT_TYPE};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::rejection::Detail;
+pub use self::rejection::{Rejection, RejectionKind};
+
 /// The envelope that Tencent Cloud Chat expects as the answer to every webhook.
 ///
 /// It converts into an [`http::Response`] with status 200 and `content-type: application/json`;
-/// with the `axum` feature a handler can return it as it is. Chat does not act on the answer to
+/// with the `axum` feature a handler can return it directly. Chat does not act on the answer to
 /// `Sns.CallbackFriendAdd`: a failure undoes nothing and causes no retry.
 ///
 /// ```
@@ -16,6 +23,46 @@ use serde::{Deserialize, Serialize};
 ///
 /// let response: Response<bytes::Bytes> = CallbackResponse::ok().into();
 /// assert_eq!(response.body(), r#"{"ActionStatus":"OK","ErrorCode":0,"ErrorInfo":""}"#);
+/// ```
+///
+/// Some webhooks, such as `Sns.CallbackPrevFriendAdd`, want fields beside the envelope. Put it into a
+/// struct of your own:
+///
+/// ```
+/// use serde::Serialize;
+/// use tower_tencent_chat::{CallbackResponse, UserId};
+///
+/// #[derive(Serialize)]
+/// #[serde(rename_all = "PascalCase")]
+/// struct PrevFriendAddResponse {
+///     #[serde(flatten)]
+///     envelope: CallbackResponse,
+///     result_item: Vec<ResultItem>,
+/// }
+///
+/// #[derive(Serialize)]
+/// struct ResultItem {
+///     #[serde(rename = "To_Account")]
+///     to_account: UserId,
+///     #[serde(rename = "ResultCode")]
+///     result_code: i64,
+///     #[serde(rename = "ResultInfo")]
+///     result_info: String,
+/// }
+///
+/// let response = PrevFriendAddResponse {
+///     envelope: CallbackResponse::ok(),
+///     result_item: vec![ResultItem {
+///         to_account: "bob".into(),
+///         result_code: 0,
+///         result_info: String::new(),
+///     }],
+/// };
+/// assert_eq!(
+///     serde_json::to_string(&response)?,
+///     r#"{"ActionStatus":"OK","ErrorCode":0,"ErrorInfo":"","ResultItem":[{"To_Account":"bob","ResultCode":0,"ResultInfo":""}]}"#,
+/// );
+/// # Ok::<_, serde_json::Error>(())
 /// ```
 ///
 /// Source: "Response packet fields" on Tencent's page "After a Friend Is Added".
@@ -58,10 +105,41 @@ impl CallbackResponse {
         }
     }
 
-    /// Whether this says that the callback was processed.
+    /// Replaces the `ErrorCode`, for webhooks before an event: Chat acts on the code that they are
+    /// answered.
+    ///
+    /// The answer to `C2C.CallbackBeforeSendMsg` allows the message with 0, forbids it with 1 and
+    /// discards it in silence with 2; codes from 120001 to 130000 are shown to the client.
+    ///
+    /// ```
+    /// use tower_tencent_chat::CallbackResponse;
+    ///
+    /// let discard = CallbackResponse::ok().with_error_code(2);
+    /// assert_eq!(discard.error_code(), 2);
+    /// ```
+    #[must_use]
+    pub fn with_error_code(mut self, error_code: i64) -> Self {
+        self.error_code = error_code;
+        self
+    }
+
+    /// Whether the callback was processed: `ActionStatus` is `OK` and `ErrorCode` is 0.
     #[must_use]
     pub fn is_ok(&self) -> bool {
         self.action_status == ActionStatus::Ok && self.error_code == 0
+    }
+
+    /// `ErrorCode`: 0 for success, 1 for failure, or what [`with_error_code`](Self::with_error_code)
+    /// was given.
+    #[must_use]
+    pub fn error_code(&self) -> i64 {
+        self.error_code
+    }
+
+    /// `ErrorInfo`: why the callback was not processed; empty on success.
+    #[must_use]
+    pub fn error_info(&self) -> &str {
+        &self.error_info
     }
 }
 
@@ -79,8 +157,14 @@ impl<B: From<Bytes>> From<CallbackResponse> for Response<B> {
     }
 }
 
+impl From<Rejection> for CallbackResponse {
+    fn from(rejection: Rejection) -> Self {
+        Self::fail(rejection.error_info())
+    }
+}
+
 /// Always status 200, since Chat counts any other as a webhook that failed.
-pub(crate) fn json(body: Bytes) -> Response<Bytes> {
+fn json(body: Bytes) -> Response<Bytes> {
     let mut response = Response::new(body);
     response
         .headers_mut()
@@ -119,6 +203,17 @@ mod tests {
     }
 
     #[test]
+    fn the_code_and_the_text_are_as_they_were_given() {
+        let text = "x".repeat(100_000);
+        let response = CallbackResponse::fail(text.clone()).with_error_code(120_001);
+        assert_eq!(response.error_code(), 120_001);
+        assert_eq!(response.error_info(), text);
+        let sent: Response<Bytes> = response.clone().into();
+        let received: CallbackResponse = serde_json::from_slice(sent.body()).unwrap();
+        assert_eq!(received, response);
+    }
+
+    #[test]
     fn all_three_fields_are_required() {
         for incomplete in [
             r#"{"ErrorCode":0,"ErrorInfo":""}"#,
@@ -137,6 +232,7 @@ mod tests {
     fn only_ok_is_ok() {
         assert!(CallbackResponse::ok().is_ok());
         assert!(!CallbackResponse::fail("").is_ok());
+        assert!(!CallbackResponse::ok().with_error_code(2).is_ok());
         let odd = r#"{"ActionStatus":"OK","ErrorCode":1,"ErrorInfo":""}"#;
         assert!(
             !serde_json::from_str::<CallbackResponse>(odd)

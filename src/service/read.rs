@@ -7,17 +7,20 @@ use std::{
 };
 
 use bytes::{Buf, BufMut, Bytes};
-use http::{HeaderMap, header::CONTENT_LENGTH};
+use http::{
+    HeaderMap, HeaderValue, Response, Version,
+    header::{CONNECTION, CONTENT_LENGTH},
+};
 use http_body::Body;
 use pin_project_lite::pin_project;
 
-use crate::rejection::{Rejection, rejection};
+use crate::Rejection;
 
 pin_project! {
-    /// A future of the bytes of a whole body. Trailers are dropped: Chat sends none.
-    pub(crate) struct ReadBody<B> {
+    /// A future of the bytes of a whole body.
+    pub(super) struct ReadBody<B> {
         #[pin]
-        body: B,
+        frames: DataFrames<B>,
         announced: u64,
         limit: usize,
         buffer: Buffer,
@@ -25,14 +28,17 @@ pin_project! {
 }
 
 impl<B: Body> ReadBody<B> {
-    pub(crate) fn new(headers: &HeaderMap, body: B, limit: usize) -> Self {
-        let announced = content_length(headers).max(body.size_hint().lower());
+    pub(super) fn new(headers: &HeaderMap, body: B, limit: usize) -> Self {
         Self {
-            body,
-            announced,
+            announced: content_length(headers).max(body.size_hint().lower()),
+            frames: DataFrames::new(body),
             limit,
             buffer: Buffer::default(),
         }
+    }
+
+    pub(super) fn is_unread(&self) -> bool {
+        self.frames.is_unread()
     }
 }
 
@@ -41,26 +47,83 @@ impl<B: Body> Future for ReadBody<B> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let too_large = rejection!(BodyTooLarge, "the body is too large");
         // The announced size can refuse a body, but is not trusted to accept one.
         if *this.announced > *this.limit as u64 {
-            return Poll::Ready(Err(too_large));
+            return Poll::Ready(Err(Rejection::TOO_LARGE));
         }
         Poll::Ready(loop {
-            match ready!(this.body.as_mut().poll_frame(cx)) {
+            match ready!(this.frames.as_mut().poll_next(cx)) {
                 None => break Ok(mem::take(this.buffer).into_bytes()),
-                Some(Err(_)) => break Err(rejection!(BodyUnreadable, "the body can't be read")),
-                Some(Ok(frame)) => {
-                    let Ok(data) = frame.into_data() else {
-                        continue;
-                    };
-                    if data.remaining() > *this.limit - this.buffer.len() {
-                        break Err(too_large);
-                    }
-                    this.buffer.push(data, *this.limit);
+                Some(Err(_)) => break Err(Rejection::UNREADABLE),
+                Some(Ok(data)) if data.remaining() > *this.limit - this.buffer.len() => {
+                    break Err(Rejection::TOO_LARGE);
                 }
+                Some(Ok(data)) => this.buffer.push(data, *this.limit),
             }
         })
+    }
+}
+
+pin_project! {
+    /// The data of a body. Trailers are dropped: Chat sends none.
+    pub(super) struct DataFrames<B> {
+        #[pin]
+        body: B,
+        polled: u8,
+        ended: bool,
+    }
+}
+
+impl<B: Body> DataFrames<B> {
+    /// After so many frames others get their turn: a body that is always ready, with empty frames, would
+    /// keep its thread for ever, and no time-out could fire. A body of 1 MiB comes as 64 or fewer.
+    const BUDGET: u8 = 128;
+
+    pub(super) fn new(body: B) -> Self {
+        Self {
+            body,
+            polled: 0,
+            ended: false,
+        }
+    }
+
+    pub(super) fn poll_next(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<B::Data, B::Error>>> {
+        let mut this = self.project();
+        loop {
+            if *this.polled == Self::BUDGET {
+                *this.polled = 0;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            let frame = match ready!(this.body.as_mut().poll_frame(cx)) {
+                Some(frame) => frame?,
+                None => {
+                    *this.ended = true;
+                    return Poll::Ready(None);
+                }
+            };
+            *this.polled += 1;
+            if let Ok(data) = frame.into_data() {
+                return Poll::Ready(Some(Ok(data)));
+            }
+        }
+    }
+
+    /// Whether the end has neither come nor is known to be next.
+    pub(super) fn is_unread(&self) -> bool {
+        !self.ended && !self.body.is_end_stream()
+    }
+}
+
+/// Says that the connection ends with this response, as HTTP/1 servers end it if a request's body was
+/// left unread: whoever uses the connection next would lose a good request without a word.
+pub(super) fn close_connection<B>(response: &mut Response<B>, version: Version) {
+    if version < Version::HTTP_2 {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
     }
 }
 

@@ -1,28 +1,42 @@
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::{convert::Infallible, fmt, str::FromStr};
 
-use crate::{Packet, UserId, flag};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{SeqAccess, Visitor},
+};
+
+use super::{
+    Packet, UserId,
+    command::{CommandOf, Text},
+    flag, lenient,
+    object::Object,
+};
 
 /// The packet of `Sns.CallbackFriendAdd`: friends have been added.
 ///
-/// Serialized it is a packet as Tencent sends it, `CallbackCommand` included.
+/// Serialized it is a packet as Tencent sends it, `CallbackCommand` included. Another webhook's packet
+/// is not read as this one.
 ///
 /// Source: Tencent's page "After a Friend Is Added". Only `PairList` is required here: an event is
 /// not refused for a field that Tencent leaves out, adds, or fills with a value unknown today.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(
-    tag = "CallbackCommand",
-    rename = "Sns.CallbackFriendAdd",
-    rename_all = "PascalCase"
-)]
+#[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct FriendAdd {
+    #[serde(default)]
+    callback_command: CommandOf<Self>,
     /// `PairList`: who added whom. A two-way addition can come as two pairs, one per direction.
+    #[serde(deserialize_with = "pair_list")]
     pub pair_list: Vec<FriendPair>,
     /// `ClientCmd`: what the user's client did.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient::read",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub client_cmd: Option<ClientCmd>,
-    /// `Admin_Account`: the administrator who asked for it through the REST API; `None` where
-    /// Tencent sends `""`, which says that no administrator did.
+    /// `Admin_Account`: the administrator who asked for it through the REST API; `None` if it is
+    /// empty, which says that no administrator did.
     #[serde(default, rename = "Admin_Account", with = "optional_account")]
     pub admin_account: Option<UserId>,
     /// `ForceFlag`: whether an administrator added the friend by force.
@@ -30,12 +44,25 @@ pub struct FriendAdd {
     pub force_flag: bool,
 }
 
+impl FriendAdd {
+    #[cfg(any(feature = "test-util", test))]
+    pub(crate) fn new(pair_list: Vec<FriendPair>) -> Self {
+        Self {
+            callback_command: CommandOf::default(),
+            pair_list,
+            client_cmd: Some(ClientCmd::FriendAdd),
+            admin_account: None,
+            force_flag: false,
+        }
+    }
+}
+
 impl Packet for FriendAdd {
     const COMMAND: &'static str = "Sns.CallbackFriendAdd";
 }
 
-/// One pair of [`FriendAdd`]; the pairs of the sibling webhooks are alike, without the initiator.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// One pair of [`FriendAdd`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub struct FriendPair {
     /// `From_Account`: who added `to_account` to their friends.
@@ -44,9 +71,77 @@ pub struct FriendPair {
     /// `To_Account`: who was added to the friends of `from_account`.
     #[serde(rename = "To_Account")]
     pub to_account: UserId,
-    /// `Initiator_Account`: who asked to be friends; `None` where it is absent or empty.
-    #[serde(default, rename = "Initiator_Account", with = "optional_account")]
+    /// `Initiator_Account`: who asked to be friends; `None` if it is absent or empty.
+    #[serde(
+        rename = "Initiator_Account",
+        serialize_with = "optional_account::serialize"
+    )]
     pub initiator_account: Option<UserId>,
+}
+
+/// A pair while it is read. It borrows, so that an account is copied once, to where it stays: to move
+/// a text that was just written stalls the processor.
+#[derive(Deserialize)]
+struct BorrowedPair<'a> {
+    #[serde(borrow, rename = "From_Account")]
+    from_account: Text<'a>,
+    #[serde(borrow, rename = "To_Account")]
+    to_account: Text<'a>,
+    #[serde(
+        default,
+        rename = "Initiator_Account",
+        deserialize_with = "optional_account::deserialize"
+    )]
+    initiator_account: Option<UserId>,
+}
+
+fn pair_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<FriendPair>, D::Error> {
+    struct Pairs;
+
+    impl<'de> Visitor<'de> for Pairs {
+        type Value = Vec<FriendPair>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of pairs")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut pairs = Vec::new();
+            while let Some(Object(pair)) = list.next_element::<Object<BorrowedPair<'de>>>()? {
+                pairs.push(FriendPair::EMPTY);
+                if let Some(last) = pairs.last_mut() {
+                    last.fill(pair);
+                }
+            }
+            Ok(pairs)
+        }
+    }
+
+    deserializer.deserialize_seq(Pairs)
+}
+
+impl FriendPair {
+    const EMPTY: Self = Self {
+        from_account: UserId::EMPTY,
+        to_account: UserId::EMPTY,
+        initiator_account: None,
+    };
+
+    #[inline]
+    fn fill(&mut self, pair: BorrowedPair<'_>) {
+        self.from_account.fill(&pair.from_account.0);
+        self.to_account.fill(&pair.to_account.0);
+        self.initiator_account = pair.initiator_account;
+    }
+}
+
+impl<'de> Deserialize<'de> for FriendPair {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Object(borrowed) = Object::deserialize(deserializer)?;
+        let mut pair = Self::EMPTY;
+        pair.fill(borrowed);
+        Ok(pair)
+    }
 }
 
 /// What the user's client did: `ClientCmd`, in either of Tencent's spellings.
@@ -61,21 +156,27 @@ pub enum ClientCmd {
     Other(String),
 }
 
-impl<'de> Deserialize<'de> for ClientCmd {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // A `UserId` because a short one needs no allocation.
-        let text = UserId::deserialize(deserializer)?;
-        Ok(match &*text {
+impl From<&str> for ClientCmd {
+    fn from(text: &str) -> Self {
+        match text {
             "friend_add" | "FriendAdd" => Self::FriendAdd,
             "friend_response" | "FriendResponse" => Self::FriendResponse,
             other => Self::Other(other.to_owned()),
-        })
+        }
     }
 }
 
-impl Serialize for ClientCmd {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(match self {
+impl FromStr for ClientCmd {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(text.into())
+    }
+}
+
+impl fmt::Display for ClientCmd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
             Self::FriendAdd => "friend_add",
             Self::FriendResponse => "friend_response",
             Self::Other(text) => text,
@@ -83,7 +184,19 @@ impl Serialize for ClientCmd {
     }
 }
 
-/// An account that Tencent leaves empty where there is none.
+impl<'de> Deserialize<'de> for ClientCmd {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Text::deserialize(deserializer).map(|Text(text)| Self::from(&*text))
+    }
+}
+
+impl Serialize for ClientCmd {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// An account that Tencent leaves empty if there is none.
 mod optional_account {
     use super::*;
 
@@ -91,7 +204,7 @@ mod optional_account {
     where
         D: Deserializer<'de>,
     {
-        let account = Option::<UserId>::deserialize(deserializer)?;
+        let account = lenient::read::<UserId, D>(deserializer)?;
         Ok(account.filter(|account| !account.is_empty()))
     }
 
@@ -123,12 +236,8 @@ mod tests {
 
     #[test]
     fn only_the_pair_list_is_required() {
-        let expected = FriendAdd {
-            pair_list: vec![pair("a", "b", None)],
-            client_cmd: None,
-            admin_account: None,
-            force_flag: false,
-        };
+        let mut expected = FriendAdd::new(vec![pair("a", "b", None)]);
+        expected.client_cmd = None;
         for packet in [
             json!({"PairList": [{"From_Account": "a", "To_Account": "b"}]}),
             json!({
@@ -163,8 +272,11 @@ mod tests {
             json!({"PairList": [{"To_Account": "b"}]}),
             json!({"PairList": [{"From_Account": 1, "To_Account": "b"}]}),
             json!({"PairList": [{"From_Account": null, "To_Account": "b"}]}),
-            json!({"PairList": [], "ClientCmd": 1}),
-            json!({"PairList": [], "Admin_Account": 1}),
+            json!({"PairList": [["a", "b"]]}),
+            json!({"PairList": [["a", "b", "a"]]}),
+            json!({"PairList": [], "CallbackCommand": "Sns.CallbackFriendDelete"}),
+            json!({"PairList": [], "CallbackCommand": ""}),
+            json!({"PairList": [], "CallbackCommand": 1}),
         ] {
             serde_json::from_value::<FriendAdd>(packet.clone()).expect_err(&packet.to_string());
         }
@@ -187,12 +299,9 @@ mod tests {
 
     #[test]
     fn serializes_as_tencent_sends_it() {
-        let mut packet = FriendAdd {
-            pair_list: vec![pair("id", "id1", Some("id")), pair("id1", "id", None)],
-            client_cmd: Some(ClientCmd::FriendResponse),
-            admin_account: None,
-            force_flag: false,
-        };
+        let pairs = vec![pair("id", "id1", Some("id")), pair("id1", "id", None)];
+        let mut packet = FriendAdd::new(pairs);
+        packet.client_cmd = Some(ClientCmd::FriendResponse);
         let text = r#"{"CallbackCommand":"Sns.CallbackFriendAdd","PairList":[
             {"From_Account":"id","To_Account":"id1","Initiator_Account":"id"},
             {"From_Account":"id1","To_Account":"id","Initiator_Account":""}

@@ -1,0 +1,108 @@
+//! Keeps what a sender can cause at will from flooding the log.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::RejectionKind;
+
+/// How long one line stands for all of its kind, in seconds.
+const INTERVAL: u64 = 60;
+
+/// Lets the first through, then one a minute, and counts those in between.
+pub(crate) struct Limit {
+    /// The Unix time from which on another one may pass.
+    open_from: AtomicU64,
+    held_back: AtomicU64,
+}
+
+impl Limit {
+    pub(crate) const fn new() -> Self {
+        Self {
+            open_from: AtomicU64::new(0),
+            held_back: AtomicU64::new(0),
+        }
+    }
+
+    /// How many were held back since the last one that passed; `None` if this one is held back, too.
+    pub(crate) fn pass(&self, now: u64) -> Option<u64> {
+        let open_from = self.open_from.load(Relaxed);
+        // A clock that was set back must not silence the log until it has caught up.
+        let is_open = now >= open_from || now + 2 * INTERVAL < open_from;
+        let next = now.saturating_add(INTERVAL);
+        let passes = is_open
+            && self
+                .open_from
+                .compare_exchange(open_from, next, Relaxed, Relaxed)
+                .is_ok();
+        if passes {
+            Some(self.held_back.swap(0, Relaxed))
+        } else {
+            self.held_back.fetch_add(1, Relaxed);
+            None
+        }
+    }
+}
+
+/// A limit for each kind of loss that a layer knows.
+#[derive(Default)]
+pub(crate) struct Limits {
+    refused: [Limit; RejectionKind::COUNT],
+    pub(crate) dropped: Limit,
+}
+
+impl Limits {
+    pub(crate) fn refused(&self, kind: RejectionKind) -> &Limit {
+        &self.refused[kind as usize]
+    }
+}
+
+impl Default for Limit {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_passes_then_one_a_minute_with_the_count_of_those_between() {
+        let limit = Limit::new();
+        for (now, expected) in [
+            (1000, Some(0)),
+            (1000, None),
+            (1059, None),
+            (1060, Some(2)),
+            (1061, None),
+            (1120, Some(1)),
+            (5000, Some(0)),
+        ] {
+            assert_eq!(limit.pass(now), expected, "{now}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_does_not_silence_it() {
+        let limit = Limit::new();
+        assert_eq!(limit.pass(100_000), Some(0));
+        assert_eq!(limit.pass(99_999), None);
+        assert_eq!(limit.pass(1000), Some(1));
+        assert_eq!(limit.pass(1001), None);
+        assert_eq!(limit.pass(u64::MAX), Some(1));
+        assert_eq!(limit.pass(0), Some(0));
+    }
+
+    #[test]
+    fn every_kind_has_a_limit_of_its_own() {
+        let limits = Limits::default();
+        assert_eq!(
+            limits.refused(RejectionKind::MethodNotAllowed).pass(1),
+            Some(0)
+        );
+        assert_eq!(
+            limits.refused(RejectionKind::CommandMismatch).pass(1),
+            Some(0)
+        );
+        assert_eq!(limits.refused(RejectionKind::CommandMismatch).pass(1), None);
+    }
+}

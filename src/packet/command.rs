@@ -1,0 +1,219 @@
+//! Reads a packet of any type, and finds its `CallbackCommand` in the same pass.
+//!
+//! The packet's own `Deserialize` drives; what it sees is serde_json's object with an eye on it: the
+//! deserializer wraps the visitor, and the visitor the map, so that each key and the command's value
+//! come by. The keys are read as strings first, so a type that wants more of serde_json than an object
+//! with string keys fails here, and `packet::parse` reads it in two passes.
+
+use std::{borrow::Cow, fmt, marker::PhantomData};
+
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{DeserializeSeed, Error, IgnoredAny, IntoDeserializer, MapAccess, Visitor},
+    forward_to_deserialize_any,
+};
+
+use super::Packet;
+
+/// What a packet says in `CallbackCommand`.
+#[derive(Debug, PartialEq)]
+pub(super) enum Found {
+    Absent,
+    Expected,
+    Other,
+}
+
+/// Reads a JSON object. A `CallbackCommand` that isn't a string, or comes twice, is an error.
+pub(super) fn read<'de, T: Deserialize<'de>>(
+    mut json: serde_json::Deserializer<impl serde_json::de::Read<'de>>,
+    expected: &str,
+) -> Result<(T, Found), serde_json::Error> {
+    let mut watch = Watch {
+        expected,
+        found: Found::Absent,
+    };
+    let packet = T::deserialize(WatchedObject {
+        json: &mut json,
+        watch: &mut watch,
+    })?;
+    json.end()?;
+    Ok((packet, watch.found))
+}
+
+/// Looks at nothing but the command.
+pub(super) fn find(body: &[u8], expected: &str) -> Result<Found, serde_json::Error> {
+    let json = serde_json::Deserializer::from_slice(body);
+    read::<IgnoredAny>(json, expected).map(|(_, found)| found)
+}
+
+struct Watch<'e> {
+    expected: &'e str,
+    found: Found,
+}
+
+impl Watch<'_> {
+    fn see<E: Error>(&mut self, command: &str) -> Result<(), E> {
+        if self.found != Found::Absent {
+            return Err(E::duplicate_field("CallbackCommand"));
+        }
+        self.found = if command == self.expected {
+            Found::Expected
+        } else {
+            Found::Other
+        };
+        Ok(())
+    }
+}
+
+struct WatchedObject<'w, 'e, D> {
+    json: D,
+    watch: &'w mut Watch<'e>,
+}
+
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for WatchedObject<'_, '_, D> {
+    type Error = D::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.json.deserialize_map(WatchedVisitor {
+            visitor,
+            watch: self.watch,
+        })
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
+        unit unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+struct WatchedVisitor<'w, 'e, V> {
+    visitor: V,
+    watch: &'w mut Watch<'e>,
+}
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for WatchedVisitor<'_, '_, V> {
+    type Value = V::Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<V::Value, A::Error> {
+        self.visitor.visit_map(WatchedMap {
+            map,
+            at_command: false,
+            watch: self.watch,
+        })
+    }
+}
+
+struct WatchedMap<'w, 'e, A> {
+    map: A,
+    at_command: bool,
+    watch: &'w mut Watch<'e>,
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for WatchedMap<'_, '_, A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, A::Error> {
+        let Some(Text(name)) = self.map.next_key()? else {
+            return Ok(None);
+        };
+        self.at_command = name == "CallbackCommand";
+        seed.deserialize(name.into_deserializer()).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
+        if !self.at_command {
+            return self.map.next_value_seed(seed);
+        }
+        let Text(command) = self.map.next_value()?;
+        self.watch.see(&command)?;
+        seed.deserialize(command.into_deserializer())
+    }
+}
+
+/// A string, borrowed if nothing in it is escaped. Serde's own `Cow` borrows only in a struct.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
+
+/// The `CallbackCommand` field of this crate's own packets, which is always `P::COMMAND`: whoever reads
+/// packets back from a queue must not get a deletion as an addition.
+pub(super) struct CommandOf<P>(PhantomData<fn() -> P>);
+
+impl<P> Default for CommandOf<P> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<P> Clone for CommandOf<P> {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl<P> PartialEq for CommandOf<P> {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl<P> Eq for CommandOf<P> {}
+
+impl<P: Packet> fmt::Debug for CommandOf<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(P::COMMAND, f)
+    }
+}
+
+impl<P: Packet> Serialize for CommandOf<P> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(P::COMMAND)
+    }
+}
+
+impl<'de, P: Packet> Deserialize<'de> for CommandOf<P> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Text(command) = Text::deserialize(deserializer)?;
+        if command != P::COMMAND {
+            let expected = format_args!("the CallbackCommand is not {}", P::COMMAND);
+            return Err(D::Error::custom(expected));
+        }
+        Ok(Self::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        find(text.as_bytes(), "X").expect_err(text).to_string()
+    }
+
+    #[test]
+    fn errors_say_what_was_expected() {
+        for (text, message) in [
+            (
+                "null",
+                "invalid type: null, expected an object at line 1 column 4",
+            ),
+            (
+                r#"{"CallbackCommand":1}"#,
+                "invalid type: integer `1`, expected a string at line 1 column 20",
+            ),
+            (
+                r#"{"CallbackCommand":"X","CallbackCommand":"X"}"#,
+                "duplicate field `CallbackCommand` at line 1 column 45",
+            ),
+        ] {
+            assert_eq!(error(text), message);
+        }
+    }
+}

@@ -1,0 +1,520 @@
+//! What the body of a webhook says.
+
+mod command;
+mod flag;
+mod friend_add;
+mod lenient;
+mod object;
+mod siblings;
+mod user_id;
+
+use serde::de::DeserializeOwned;
+
+use crate::{Rejection, response::Detail};
+
+use self::command::Found;
+pub use self::{
+    friend_add::{ClientCmd, FriendAdd, FriendPair},
+    siblings::{AccountPair, BlackListAdd, BlackListDelete, FriendDelete},
+    user_id::UserId,
+};
+
+/// The body of one webhook: a type and the command that names it.
+///
+/// [`FriendAdd`], [`FriendDelete`], [`BlackListAdd`] and [`BlackListDelete`] are there. Any other
+/// webhook takes ten lines, and then [`CallbackLayer`](crate::CallbackLayer) and
+/// [`CallbackRouter`](crate::CallbackRouter) receive it:
+///
+/// ```
+/// use serde::Deserialize;
+/// use tower_tencent_chat::{CallbackLayer, Packet, UserId};
+///
+/// #[derive(Deserialize)]
+/// #[serde(rename_all = "PascalCase")]
+/// struct StateChange {
+///     info: Info,
+/// }
+///
+/// #[derive(Deserialize)]
+/// struct Info {
+///     #[serde(rename = "Action")]
+///     action: String,
+///     #[serde(rename = "To_Account")]
+///     to_account: UserId,
+/// }
+///
+/// impl Packet for StateChange {
+///     const COMMAND: &'static str = "State.StateChange";
+/// }
+///
+/// let layer = CallbackLayer::<StateChange>::new(1400000000);
+/// ```
+///
+/// Any type will do that `serde_json::from_slice` reads from an object, so test yours with that on a
+/// body that Chat has sent. The layer compares `CallbackCommand` itself; the type may name the field,
+/// but need not. Don't use `deny_unknown_fields`: Tencent adds fields as it goes.
+///
+/// # Webhooks before an event
+///
+/// `C2C.CallbackBeforeSendMsg` and its kind ask for leave, and Chat acts on the answer: `ErrorCode` 0
+/// allows, 1 forbids. A refusal has code 1, so a wrong token or clock would forbid every message of
+/// the app. Put a layer around that answers such a webhook as you choose:
+///
+/// ```
+/// use axum::{Router, response::{IntoResponse, Response}, routing::post};
+/// use tower::ServiceBuilder;
+/// use tower_tencent_chat::{
+///     Callback, CallbackLayer, CallbackResponse, Packet, Rejection, UserId,
+/// };
+///
+/// #[derive(serde::Deserialize)]
+/// struct BeforeSendMsg {
+///     #[serde(rename = "From_Account")]
+///     from_account: UserId,
+/// }
+///
+/// impl Packet for BeforeSendMsg {
+///     const COMMAND: &'static str = "C2C.CallbackBeforeSendMsg";
+/// }
+///
+/// async fn before_send_msg(callback: Callback<BeforeSendMsg>) -> CallbackResponse {
+///     if callback.from_account == "spammer" {
+///         return CallbackResponse::ok().with_error_code(2); // discards the message
+///     }
+///     CallbackResponse::ok() // allows it
+/// }
+///
+/// /// Allows what can't be verified: count those, and alert on them.
+/// async fn allow_if_refused(response: Response) -> Response {
+///     match response.extensions().get::<Rejection>() {
+///         Some(_) => CallbackResponse::ok().into_response(),
+///         None => response,
+///     }
+/// }
+///
+/// let layers = ServiceBuilder::new()
+///     .layer(axum::middleware::map_response(allow_if_refused))
+///     .layer(CallbackLayer::<BeforeSendMsg>::new(1400000000));
+/// let app: Router = Router::new().route("/before", post(before_send_msg).layer(layers));
+/// ```
+///
+/// Source: Tencent's pages "Before Sending a One-to-One Message" (1047/34364) and its siblings.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the packet of a webhook",
+    label = "a packet is expected, such as `FriendAdd`",
+    note = "implement `Packet` for it: a `Deserialize` type and the `CallbackCommand` that names it"
+)]
+pub trait Packet: DeserializeOwned + Send + Sync + 'static {
+    /// The `CallbackCommand` of the webhook, such as `Sns.CallbackFriendAdd`.
+    const COMMAND: &'static str;
+}
+
+/// Reads one packet whose `CallbackCommand` is `P`'s.
+pub(crate) fn parse<P: Packet>(body: &[u8]) -> Result<P, Rejection> {
+    if let Some(packet) = parse_in_one_pass(body) {
+        return Ok(packet);
+    }
+    match command::find(body, P::COMMAND).map_err(malformed)? {
+        Found::Expected => serde_json::from_slice(body).map_err(malformed),
+        Found::Other => Err(Rejection::COMMAND),
+        Found::Absent => Err(Rejection::MALFORMED.with(Detail::NoCommand)),
+    }
+}
+
+/// What nearly every body is read by. The other way says what is wrong with a body, and reads what this
+/// one can't: types that want more than an object with string keys, such as enums and `RawValue`, and
+/// bodies that are not UTF-8 in a place where nobody looks.
+fn parse_in_one_pass<P: Packet>(body: &[u8]) -> Option<P> {
+    // Checked once for the whole body: serde_json would check every string by itself.
+    let text = std::str::from_utf8(body).ok()?;
+    let json = serde_json::Deserializer::from_str(text);
+    match command::read(json, P::COMMAND) {
+        Ok((packet, Found::Expected)) => Some(packet),
+        _ => None,
+    }
+}
+
+fn malformed(error: serde_json::Error) -> Rejection {
+    Rejection::MALFORMED.with(error.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde::Deserialize;
+    use serde_json::{Value, value::RawValue};
+
+    use super::*;
+    use crate::{FriendAdd, RejectionKind};
+
+    const PAGE: &[u8] = include_bytes!("../../tests/samples/friend-add.json");
+    const TWO_WAY: &[u8] = include_bytes!("../../tests/samples/friend-add-two-way.json");
+
+    fn kind<P: Packet>(body: impl AsRef<[u8]>) -> Option<RejectionKind> {
+        parse::<P>(body.as_ref())
+            .err()
+            .map(|rejection| rejection.kind())
+    }
+
+    #[test]
+    fn reads_the_pages_own_packet() {
+        let packet = parse::<FriendAdd>(PAGE).unwrap();
+        assert_eq!(packet.pair_list.len(), 3);
+        assert_eq!(packet.pair_list[2].to_account, "id3");
+        assert!(packet.force_flag);
+        assert_eq!(packet, serde_json::from_slice(PAGE).unwrap());
+    }
+
+    #[test]
+    fn reads_a_two_way_addition() {
+        let packet = parse::<FriendAdd>(TWO_WAY).unwrap();
+        let [there, back] = &packet.pair_list[..] else {
+            panic!("{packet:?}")
+        };
+        assert_eq!(
+            (&*there.from_account, &*there.to_account),
+            ("411172", "425914")
+        );
+        assert_eq!(
+            (&*back.from_account, &*back.to_account),
+            ("425914", "411172")
+        );
+        assert_eq!(back.initiator_account.as_deref(), Some("411172"));
+        assert_eq!(packet.admin_account.as_deref(), Some("administrator"));
+    }
+
+    #[test]
+    fn the_command_may_stand_anywhere_and_be_escaped() {
+        for body in [
+            r#"{"CallbackCommand":"Sns.CallbackFriendAdd","PairList":[]}"#,
+            r#"{"PairList":[],"CallbackCommand":"Sns.CallbackFriendAdd"}"#,
+            r#" {"PairList":[], "Callback\u0043ommand" : "Sns\u002eCallbackFriendAdd"} "#,
+            r#"{"New":{"CallbackCommand":1},"CallbackCommand":"Sns.CallbackFriendAdd","PairList":[]}"#,
+        ] {
+            assert_eq!(kind::<FriendAdd>(body), None, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_packet_is_malformed() {
+        let deep = format!(
+            r#"{{"CallbackCommand":"Sns.CallbackFriendAdd","PairList":{}{}}}"#,
+            "[".repeat(100_000),
+            "]".repeat(100_000),
+        );
+        for body in [
+            "",
+            " ",
+            "null",
+            "true",
+            "1",
+            r#""Sns.CallbackFriendAdd""#,
+            "[]",
+            r#"["Sns.CallbackFriendAdd",[]]"#,
+            r#"["Sns.CallbackFriendDelete"]"#,
+            "{}",
+            "{",
+            "\u{feff}{}",
+            r#"{"PairList":[]}"#,
+            r#"{"CallbackCommand":null,"PairList":[]}"#,
+            r#"{"CallbackCommand":1,"PairList":[]}"#,
+            r#"{"CallbackCommand":["Sns.CallbackFriendAdd"],"PairList":[]}"#,
+            r#"{"CallbackCommand":{"$serde_json::private::Number":"1"},"PairList":[]}"#,
+            r#"{"CallbackCommand":"Sns.CallbackFriendAdd"}"#,
+            r#"{"CallbackCommand":"Sns.CallbackFriendAdd","PairList":null}"#,
+            r#"{"CallbackCommand":"Sns.CallbackFriendAdd","PairList":[]}}"#,
+            r#"{"CallbackCommand":"Sns.CallbackFriendAdd","PairList":[]}{}"#,
+            r#"{"CallbackCommand":"Sns.CallbackFriendAdd","PairList":[],}"#,
+            r#"{"CallbackCommand":"Sns.CallbackFriendAdd","PairList":[]"#,
+            r#"{"CallbackCommand":"Sns.CallbackFriendAdd","PairList":[],"PairList":[]}"#,
+            r#"{"CallbackCommand":"Sns.CallbackFriendAdd","CallbackCommand":"Sns.CallbackFriendAdd","PairList":[]}"#,
+            r#"{"CallbackCommand":"Sns.CallbackFriendAdd","CallbackCommand":"Other","PairList":[]}"#,
+            r#"{"callbackCommand":"Sns.CallbackFriendAdd","PairList":[]}"#,
+            r#"{"CallbackCommand":"Other","PairList":[]"#,
+            "CallbackCommand=Sns.CallbackFriendAdd",
+            &deep,
+        ] {
+            let shown = &body[..body.len().min(120)];
+            assert_eq!(
+                kind::<FriendAdd>(body),
+                Some(RejectionKind::MalformedPacket),
+                "{shown}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_nobody_reads_need_not_be_utf_8() {
+        let rest = br#""CallbackCommand":"Sns.CallbackFriendAdd","PairList":[]}"#;
+        for (bytes, expected) in [
+            (&b"{\"New\":\"\xc3\","[..], None),
+            (b"{\"New\":[\"\xed\xa0\x80\"],", None),
+            (b"{\"\xff\":1,", Some(RejectionKind::MalformedPacket)),
+            (b"\xff{", Some(RejectionKind::MalformedPacket)),
+        ] {
+            let body = [bytes, rest].concat();
+            assert_eq!(
+                kind::<FriendAdd>(&body),
+                expected,
+                "{}",
+                body.escape_ascii()
+            );
+        }
+        let account = b"{\"CallbackCommand\":\"Sns.CallbackFriendAdd\",\"PairList\":\
+            [{\"From_Account\":\"\xff\",\"To_Account\":\"b\"}]}";
+        assert_eq!(
+            kind::<FriendAdd>(account),
+            Some(RejectionKind::MalformedPacket)
+        );
+    }
+
+    #[test]
+    fn what_is_damaged_costs_its_field_unless_it_is_an_account_of_a_pair() {
+        let packet = |from: &str, to: &str, initiator: &str, rest: &str| {
+            let body = format!(
+                r#"{{"CallbackCommand":"Sns.CallbackFriendAdd","PairList":[{{"From_Account":{from},
+                "To_Account":{to},"Initiator_Account":{initiator}}}]{rest}}}"#,
+            );
+            parse::<FriendAdd>(body.as_bytes())
+        };
+        let nines = "9".repeat(400);
+        let odd = [
+            "1",
+            "-1.5",
+            "1e400",
+            &nines,
+            "true",
+            "null",
+            "[1]",
+            r#"{"a":{}}"#,
+            r#""\ud800""#,
+            r#""\udc00x""#,
+        ];
+        for value in odd {
+            let rest = format!(
+                r#","ClientCmd":{value},"Admin_Account":{value},"ForceFlag":{value},"EventTime":{value}"#
+            );
+            let read = packet(r#""a""#, r#""b""#, value, &rest).expect(value);
+            assert_eq!(read.pair_list[0].from_account, "a");
+            assert_eq!(read.pair_list[0].to_account, "b");
+            assert_eq!(read.pair_list[0].initiator_account, None, "{value}");
+            assert_eq!(
+                (read.client_cmd, read.admin_account),
+                (None, None),
+                "{value}"
+            );
+            assert_eq!(read.force_flag, value != "null", "{value}");
+
+            for (from, to) in [(value, r#""b""#), (r#""a""#, value)] {
+                let rejection = packet(from, to, r#""a""#, "").expect_err(value);
+                assert_eq!(rejection.kind(), RejectionKind::MalformedPacket);
+            }
+        }
+    }
+
+    #[test]
+    fn a_rejection_says_where_the_body_is_wrong() {
+        for (body, expected) in [
+            ("", "Eof error at line 1 column 0"),
+            ("null", "Data error at line 1 column 4"),
+            ("{}", "the body has no CallbackCommand"),
+            (
+                r#"{"CallbackCommand":"Sns.CallbackFriendAdd","PairList":[}"#,
+                "Syntax error at line 1 column 56",
+            ),
+            (
+                "{\"CallbackCommand\":\"Sns.CallbackFriendAdd\",\n\"PairList\":[{\"From_Account\":1}]}",
+                "Data error at line 2 column 29",
+            ),
+        ] {
+            let rejection = parse::<FriendAdd>(body.as_bytes()).unwrap_err();
+            let expected = format!("Rejection(MalformedPacket, {expected})");
+            assert_eq!(format!("{rejection:?}"), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn another_webhooks_packet_is_a_mismatch_wherever_it_says_so() {
+        for body in [
+            r#"{"CallbackCommand":"Sns.CallbackFriendDelete","PairList":[]}"#,
+            r#"{"PairList":[],"CallbackCommand":"Sns.CallbackFriendDelete"}"#,
+            r#"{"CallbackCommand":"","PairList":[]}"#,
+            r#"{"CallbackCommand":"sns.callbackfriendadd","PairList":[]}"#,
+            r#"{"CallbackCommand":"Group.CallbackAfterSendMsg"}"#,
+            r#"{"PairList":7,"CallbackCommand":"Group.CallbackAfterSendMsg"}"#,
+        ] {
+            assert_eq!(
+                kind::<FriendAdd>(body),
+                Some(RejectionKind::CommandMismatch),
+                "{body}"
+            );
+        }
+    }
+
+    /// Declares packet types of every shape that a user might write.
+    mod shapes {
+        use super::*;
+
+        #[derive(Deserialize)]
+        pub(super) struct Newtype(pub(super) BTreeMap<String, Value>);
+
+        #[derive(Deserialize)]
+        pub(super) struct Maybe(pub(super) Option<BTreeMap<String, Value>>);
+
+        #[derive(Deserialize)]
+        #[serde(transparent)]
+        pub(super) struct Transparent(pub(super) Value);
+
+        #[derive(Deserialize)]
+        pub(super) struct Named {
+            #[serde(rename = "CallbackCommand")]
+            pub(super) command: Option<Name>,
+            #[serde(flatten)]
+            pub(super) rest: BTreeMap<Name, Value>,
+        }
+
+        #[derive(Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+        pub(super) struct Name(pub(super) String);
+
+        #[derive(Deserialize)]
+        #[serde(tag = "CallbackCommand")]
+        pub(super) enum Tagged {
+            X { y: u8 },
+        }
+
+        #[derive(Deserialize)]
+        pub(super) struct Typed {
+            #[serde(rename = "CallbackCommand")]
+            pub(super) command: Command,
+        }
+
+        #[derive(Debug, Deserialize, PartialEq)]
+        pub(super) enum Command {
+            X,
+        }
+
+        #[derive(Deserialize)]
+        pub(super) struct Empty {}
+
+        /// What `packet::parse` needs its second way for.
+        #[derive(Deserialize)]
+        pub(super) struct Raw(pub(super) Box<RawValue>);
+
+        #[derive(Deserialize)]
+        #[serde(transparent)]
+        pub(super) struct RawTransparent {
+            pub(super) raw: Box<RawValue>,
+        }
+
+        #[derive(Deserialize)]
+        pub(super) struct RawMap(pub(super) BTreeMap<String, Box<RawValue>>);
+
+        #[derive(Deserialize)]
+        pub(super) struct RawCommand {
+            #[serde(rename = "CallbackCommand")]
+            pub(super) command: Box<RawValue>,
+        }
+
+        #[derive(Debug, Deserialize, PartialEq)]
+        pub(super) enum External {
+            CallbackCommand(String),
+        }
+
+        impl Packet for Newtype {
+            const COMMAND: &'static str = "X";
+        }
+        impl Packet for Maybe {
+            const COMMAND: &'static str = "X";
+        }
+        impl Packet for Transparent {
+            const COMMAND: &'static str = "X";
+        }
+        impl Packet for Named {
+            const COMMAND: &'static str = "X";
+        }
+        impl Packet for Tagged {
+            const COMMAND: &'static str = "X";
+        }
+        impl Packet for Typed {
+            const COMMAND: &'static str = "X";
+        }
+        impl Packet for Empty {
+            const COMMAND: &'static str = "X";
+        }
+        impl Packet for Raw {
+            const COMMAND: &'static str = "X";
+        }
+        impl Packet for RawTransparent {
+            const COMMAND: &'static str = "X";
+        }
+        impl Packet for RawMap {
+            const COMMAND: &'static str = "X";
+        }
+        impl Packet for RawCommand {
+            const COMMAND: &'static str = "X";
+        }
+        impl Packet for External {
+            const COMMAND: &'static str = "X";
+        }
+    }
+
+    #[test]
+    fn a_packet_may_have_any_shape() {
+        let body = br#"{"CallbackCommand":"X","y":1}"#;
+        let whole = serde_json::from_slice::<Value>(body).unwrap();
+
+        assert_eq!(
+            parse::<shapes::Newtype>(body).unwrap().0["CallbackCommand"],
+            "X"
+        );
+        assert_eq!(parse::<shapes::Maybe>(body).unwrap().0.unwrap()["y"], 1);
+        assert_eq!(parse::<shapes::Transparent>(body).unwrap().0, whole);
+        let named = parse::<shapes::Named>(body).unwrap();
+        assert_eq!(named.command, Some(shapes::Name("X".into())));
+        assert_eq!(named.rest[&shapes::Name("y".into())], 1);
+        let shapes::Tagged::X { y } = parse(body).unwrap();
+        assert_eq!(y, 1);
+        assert_eq!(
+            parse::<shapes::Typed>(body).unwrap().command,
+            shapes::Command::X
+        );
+        let shapes::Empty {} = parse(body).unwrap();
+
+        let text = std::str::from_utf8(body).unwrap();
+        assert_eq!(parse::<shapes::Raw>(body).unwrap().0.get(), text);
+        assert_eq!(
+            parse::<shapes::RawTransparent>(body).unwrap().raw.get(),
+            text
+        );
+        assert_eq!(parse::<shapes::RawMap>(body).unwrap().0["y"].get(), "1");
+        assert_eq!(
+            parse::<shapes::RawCommand>(body).unwrap().command.get(),
+            r#""X""#
+        );
+        let only_the_command = br#"{"CallbackCommand":"X"}"#;
+        assert_eq!(
+            parse::<shapes::External>(only_the_command).unwrap(),
+            shapes::External::CallbackCommand("X".into())
+        );
+
+        let absent = br#"{"y":1}"#;
+        assert_eq!(
+            kind::<shapes::Named>(absent),
+            Some(RejectionKind::MalformedPacket)
+        );
+        assert_eq!(
+            kind::<shapes::Transparent>(absent),
+            Some(RejectionKind::MalformedPacket)
+        );
+        let other = br#"{"CallbackCommand":"Y"}"#;
+        assert_eq!(
+            kind::<shapes::Typed>(other),
+            Some(RejectionKind::CommandMismatch)
+        );
+        assert_eq!(
+            kind::<shapes::Empty>(other),
+            Some(RejectionKind::CommandMismatch)
+        );
+    }
+}

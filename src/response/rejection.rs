@@ -1,0 +1,346 @@
+use std::{error::Error, fmt};
+
+use bytes::Bytes;
+use http::Response;
+use serde_json::error::Category;
+
+use super::json;
+
+/// Why a request was refused.
+///
+/// Every response that the layer itself makes carries its `Rejection` in the extensions, so that an
+/// outer layer can count refusals, map them to a status of its own, or answer otherwise:
+///
+/// ```
+/// use http::{Response, StatusCode};
+/// use tower_tencent_chat::{Rejection, RejectionKind};
+///
+/// fn forbid_forgeries<B>(mut response: Response<B>) -> Response<B> {
+///     let kind = response.extensions().get::<Rejection>().map(Rejection::kind);
+///     if kind == Some(RejectionKind::SignMismatch) {
+///         *response.status_mut() = StatusCode::FORBIDDEN;
+///     }
+///     response
+/// }
+/// # let response = forbid_forgeries(Response::new(()));
+/// # assert_eq!(response.status(), StatusCode::OK);
+/// ```
+///
+/// Its [`Display`](fmt::Display) is what Chat is told in `ErrorInfo`: the rule that was broken, and
+/// nothing of the request. [`Debug`](fmt::Debug) adds what helps to find the cause, such as the app id
+/// that came or by how many seconds the time is off, but never a signature or a part of the body.
+#[derive(Clone)]
+pub struct Rejection {
+    rule: &'static Rule,
+    detail: Option<Detail>,
+}
+
+/// The rule that a refused request broke.
+///
+/// [`Display`](fmt::Display) and [`as_str`](Self::as_str) name it for a metric's label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RejectionKind {
+    /// The method is not `POST`.
+    MethodNotAllowed,
+    /// `SdkAppid` is absent, or a token is set and `Sign` or `RequestTime` is absent.
+    MissingParameter,
+    /// One of Tencent's parameters is given more than once.
+    DuplicateParameter,
+    /// `SdkAppid` is not the layer's.
+    SdkAppIdMismatch,
+    /// `contenttype` is present and not `json`.
+    UnsupportedContentType,
+    /// `RequestTime` is too far from now, or not a time in Unix seconds. It was signed by one of the
+    /// tokens: a clock is wrong, or the request was sent again later.
+    StaleRequestTime,
+    /// `Sign` was made by none of the tokens, or for another time.
+    SignMismatch,
+    /// The body is larger than [`max_body_size`](crate::CallbackLayer::max_body_size).
+    BodyTooLarge,
+    /// The body ended in an error, such as a connection that broke.
+    BodyUnreadable,
+    /// The body is not a packet of this webhook.
+    MalformedPacket,
+    /// The body's `CallbackCommand` differs from the URL's.
+    CommandMismatch,
+}
+
+impl RejectionKind {
+    #[cfg(feature = "tracing")]
+    pub(crate) const COUNT: usize = Self::CommandMismatch as usize + 1;
+
+    /// The name in snake case, such as `sign_mismatch`.
+    ///
+    /// ```
+    /// use tower_tencent_chat::RejectionKind;
+    ///
+    /// assert_eq!(RejectionKind::SignMismatch.as_str(), "sign_mismatch");
+    /// ```
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::MissingParameter => "missing_parameter",
+            Self::DuplicateParameter => "duplicate_parameter",
+            Self::SdkAppIdMismatch => "sdk_app_id_mismatch",
+            Self::UnsupportedContentType => "unsupported_content_type",
+            Self::StaleRequestTime => "stale_request_time",
+            Self::SignMismatch => "sign_mismatch",
+            Self::BodyTooLarge => "body_too_large",
+            Self::BodyUnreadable => "body_unreadable",
+            Self::MalformedPacket => "malformed_packet",
+            Self::CommandMismatch => "command_mismatch",
+        }
+    }
+}
+
+impl fmt::Display for RejectionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl Rejection {
+    /// The rule that the request broke.
+    #[must_use]
+    pub fn kind(&self) -> RejectionKind {
+        self.rule.kind
+    }
+
+    pub(crate) fn with(self, detail: Detail) -> Self {
+        Self {
+            detail: Some(detail),
+            ..self
+        }
+    }
+
+    #[cfg(feature = "tracing")]
+    pub(crate) fn detail(&self) -> Option<&Detail> {
+        self.detail.as_ref()
+    }
+
+    pub(crate) fn into_response(self) -> Response<Bytes> {
+        let mut response = json(Bytes::from_static(self.rule.envelope.as_bytes()));
+        response.extensions_mut().insert(self);
+        response
+    }
+
+    pub(super) fn error_info(&self) -> &'static str {
+        self.rule.error_info
+    }
+}
+
+impl fmt::Debug for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_tuple("Rejection");
+        debug.field(&self.kind());
+        if let Some(detail) = &self.detail {
+            debug.field(&format_args!("{detail}"));
+        }
+        debug.finish()
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.error_info())
+    }
+}
+
+impl Error for Rejection {}
+
+/// What helps to find the cause of a rejection: for the log, not for the sender.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Detail {
+    SdkAppId(u64),
+    SdkAppIdNotANumber,
+    Behind {
+        seconds: u64,
+    },
+    Ahead {
+        seconds: u64,
+    },
+    NotInSeconds,
+    NoCommand,
+    Json {
+        category: Category,
+        line: usize,
+        column: usize,
+    },
+}
+
+/// Where serde_json stopped and why, without its text, which repeats parts of the body.
+impl From<serde_json::Error> for Detail {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Json {
+            category: error.classify(),
+            line: error.line(),
+            column: error.column(),
+        }
+    }
+}
+
+impl fmt::Display for Detail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SdkAppId(id) => write!(f, "SdkAppid is {id}"),
+            Self::SdkAppIdNotANumber => f.write_str("SdkAppid is not a number"),
+            Self::Behind { seconds } => write!(f, "RequestTime is {seconds} s behind"),
+            Self::Ahead { seconds } => write!(f, "RequestTime is {seconds} s ahead"),
+            Self::NotInSeconds => f.write_str("RequestTime is not in Unix seconds"),
+            Self::NoCommand => f.write_str("the body has no CallbackCommand"),
+            Self::Json {
+                category,
+                line,
+                column,
+            } => write!(f, "{category:?} error at line {line} column {column}"),
+        }
+    }
+}
+
+/// One way to break a rule, with the envelope that says so.
+struct Rule {
+    kind: RejectionKind,
+    error_info: &'static str,
+    envelope: &'static str,
+}
+
+/// Names every rejection. The envelopes are put together at compile time, so that refusing costs
+/// little.
+macro_rules! rejections {
+    ($($name:ident: $kind:ident, $error_info:literal;)+) => {
+        impl Rejection {
+            $(pub(crate) const $name: Self = Self {
+                rule: &Rule {
+                    kind: RejectionKind::$kind,
+                    error_info: $error_info,
+                    envelope: concat!(
+                        r#"{"ActionStatus":"FAIL","ErrorCode":1,"ErrorInfo":""#, $error_info, r#""}"#,
+                    ),
+                },
+                detail: None,
+            };)+
+
+            #[cfg(test)]
+            const ALL: &[Self] = &[$(Self::$name),+];
+        }
+    };
+}
+
+rejections! {
+    METHOD: MethodNotAllowed, "the method is not POST";
+    COMMAND_TWICE: DuplicateParameter, "the CallbackCommand parameter is given more than once";
+    SDK_APP_ID_TWICE: DuplicateParameter, "the SdkAppid parameter is given more than once";
+    CONTENT_TYPE_TWICE: DuplicateParameter, "the contenttype parameter is given more than once";
+    CLIENT_IP_TWICE: DuplicateParameter, "the ClientIP parameter is given more than once";
+    OPT_PLATFORM_TWICE: DuplicateParameter, "the OptPlatform parameter is given more than once";
+    SIGN_TWICE: DuplicateParameter, "the Sign parameter is given more than once";
+    REQUEST_TIME_TWICE: DuplicateParameter, "the RequestTime parameter is given more than once";
+    NO_SDK_APP_ID: MissingParameter, "the SdkAppid parameter is missing";
+    NO_SIGN: MissingParameter, "the Sign parameter is missing";
+    NO_REQUEST_TIME: MissingParameter, "the RequestTime parameter is missing";
+    SDK_APP_ID: SdkAppIdMismatch, "the SdkAppid parameter does not match this app";
+    CONTENT_TYPE: UnsupportedContentType, "the contenttype parameter is not json";
+    REQUEST_TIME: StaleRequestTime, "the RequestTime parameter is too far from now";
+    SIGN: SignMismatch, "the Sign parameter does not match";
+    TOO_LARGE: BodyTooLarge, "the body is too large";
+    UNREADABLE: BodyUnreadable, "the body can't be read";
+    MALFORMED: MalformedPacket, "the body is not a packet of this webhook";
+    COMMAND: CommandMismatch, "the CallbackCommand of the body differs from the URL's";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::CallbackResponse;
+
+    #[test]
+    fn every_envelope_is_the_one_that_callback_response_makes() {
+        for rejection in Rejection::ALL {
+            let envelope = CallbackResponse::from(rejection.clone());
+            assert_eq!(envelope.error_info(), rejection.to_string());
+            let expected: Response<Bytes> = envelope.into();
+            let response = rejection.clone().into_response();
+            assert_eq!(response.body(), expected.body());
+            assert_eq!(response.headers(), expected.headers());
+            assert_eq!(response.status(), expected.status());
+            assert_eq!(
+                response.extensions().get::<Rejection>().unwrap().kind(),
+                rejection.kind()
+            );
+        }
+    }
+
+    #[test]
+    fn a_label_is_the_name_in_snake_case() {
+        for rejection in Rejection::ALL {
+            let label = rejection.kind().to_string();
+            assert_eq!(label, rejection.kind().as_str());
+            let mut name = String::new();
+            for word in label.split('_') {
+                name.push_str(&word[..1].to_uppercase());
+                name.push_str(&word[1..]);
+            }
+            assert_eq!(name, format!("{:?}", rejection.kind()));
+        }
+    }
+
+    #[test]
+    fn debug_shows_the_kind_and_the_detail() {
+        for (rejection, expected) in [
+            (Rejection::SIGN, "Rejection(SignMismatch)"),
+            (
+                Rejection::SDK_APP_ID.with(Detail::SdkAppId(7)),
+                "Rejection(SdkAppIdMismatch, SdkAppid is 7)",
+            ),
+            (
+                Rejection::SDK_APP_ID.with(Detail::SdkAppIdNotANumber),
+                "Rejection(SdkAppIdMismatch, SdkAppid is not a number)",
+            ),
+            (
+                Rejection::REQUEST_TIME.with(Detail::Behind { seconds: 301 }),
+                "Rejection(StaleRequestTime, RequestTime is 301 s behind)",
+            ),
+            (
+                Rejection::REQUEST_TIME.with(Detail::Ahead { seconds: 61 }),
+                "Rejection(StaleRequestTime, RequestTime is 61 s ahead)",
+            ),
+            (
+                Rejection::REQUEST_TIME.with(Detail::NotInSeconds),
+                "Rejection(StaleRequestTime, RequestTime is not in Unix seconds)",
+            ),
+            (
+                Rejection::MALFORMED.with(Detail::NoCommand),
+                "Rejection(MalformedPacket, the body has no CallbackCommand)",
+            ),
+        ] {
+            assert_eq!(format!("{rejection:?}"), expected);
+        }
+    }
+
+    #[test]
+    fn a_json_error_is_told_without_its_text() {
+        for (error, expected) in [
+            (
+                serde_json::from_str::<u8>(r#"{"secret":x}"#),
+                "Data error at line 1 column 0",
+            ),
+            (
+                serde_json::from_str::<u8>("\n\"secret\""),
+                "Data error at line 2 column 8",
+            ),
+            (
+                serde_json::from_str::<u8>("secret"),
+                "Syntax error at line 1 column 1",
+            ),
+            (
+                serde_json::from_str::<u8>(""),
+                "Eof error at line 1 column 0",
+            ),
+        ] {
+            let detail = Detail::from(error.unwrap_err());
+            assert_eq!(detail.to_string(), expected);
+        }
+    }
+}

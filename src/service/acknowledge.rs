@@ -1,0 +1,183 @@
+use std::{
+    convert::Infallible,
+    fmt,
+    marker::PhantomData,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf, Bytes};
+use http::{Request, Response, StatusCode, Version};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::read::{DataFrames, close_connection};
+use crate::{
+    CallbackResponse, trace,
+    verify::{MAX_BODY_SIZE, query},
+};
+
+/// A service that answers OK to every webhook that no layer before it has taken: Chat calls one URL
+/// for all the webhooks that an app has switched on, and counts any other answer as a failure.
+///
+/// Requests with none of Tencent's parameters aren't webhooks and get 404. Those with any get the OK
+/// envelope, even without a `CallbackCommand`: the console's verify button sends such a request. Nothing
+/// else is looked at, since the answer changes nothing. The body of a webhook is read and dropped, up to
+/// 1 MiB, so that the connection can be used again.
+///
+/// The body of its responses is any type that is made of `Bytes`, such as axum's `Body`.
+///
+/// With the feature `tracing`, a callback that a [`CallbackLayer`](crate::CallbackLayer) exists for is
+/// reported as lost if it comes here.
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::{Request, StatusCode};
+/// use http_body_util::Full;
+/// use tower::ServiceExt;
+/// use tower_tencent_chat::Acknowledge;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let service = Acknowledge::<Full<Bytes>>::new();
+/// let body = Full::<Bytes>::default();
+///
+/// let webhook = Request::post("/?CallbackCommand=State.StateChange").body(body.clone()).unwrap();
+/// let response = service.clone().oneshot(webhook).await.unwrap();
+/// assert_eq!(response.status(), StatusCode::OK);
+///
+/// let visitor = Request::get("/favicon.ico").body(body).unwrap();
+/// let response = service.oneshot(visitor).await.unwrap();
+/// assert_eq!(response.status(), StatusCode::NOT_FOUND);
+/// # }
+/// ```
+pub struct Acknowledge<B> {
+    body: PhantomData<fn() -> B>,
+}
+
+impl<B> Acknowledge<B> {
+    /// The service; it has nothing to set.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { body: PhantomData }
+    }
+}
+
+impl<B: From<Bytes>, ReqBody: Body> Service<Request<ReqBody>> for Acknowledge<B> {
+    type Response = Response<B>;
+    type Error = Infallible;
+    type Future = AcknowledgeFuture<ReqBody, B>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        AcknowledgeFuture {
+            acknowledgement: Acknowledgement::new(request),
+            body: PhantomData,
+        }
+    }
+}
+
+pin_project! {
+    /// The response future of [`Acknowledge`].
+    pub struct AcknowledgeFuture<ReqBody, B> {
+        #[pin]
+        acknowledgement: Acknowledgement<ReqBody>,
+        body: PhantomData<fn() -> B>,
+    }
+}
+
+impl<ReqBody: Body, B: From<Bytes>> Future for AcknowledgeFuture<ReqBody, B> {
+    type Output = Result<Response<B>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let response = ready!(self.project().acknowledgement.poll(cx));
+        Poll::Ready(Ok(response.map(B::from)))
+    }
+}
+
+pin_project! {
+    /// Reads the body before it answers, since HTTP/1 servers close a connection on which a body was left
+    /// unread, and with it may lose the answer.
+    pub(super) struct Acknowledgement<B> {
+        #[pin]
+        frames: DataFrames<B>,
+        // How much more is read, in bytes.
+        to_read: usize,
+        is_webhook: bool,
+        version: Version,
+    }
+}
+
+impl<B: Body> Acknowledgement<B> {
+    pub(super) fn new(request: Request<B>) -> Self {
+        let is_webhook = query::is_from_tencent(request.uri());
+        if is_webhook {
+            trace::acknowledged(request.uri(), request.extensions());
+        } else {
+            trace::not_a_webhook(request.method());
+        }
+        Self {
+            version: request.version(),
+            frames: DataFrames::new(request.into_body()),
+            // What isn't a webhook is answered at once.
+            to_read: if is_webhook { MAX_BODY_SIZE } else { 0 },
+            is_webhook,
+        }
+    }
+}
+
+impl<B: Body> Future for Acknowledgement<B> {
+    type Output = Response<Bytes>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response<Bytes>> {
+        let mut this = self.project();
+        while *this.to_read > 0 {
+            *this.to_read = match ready!(this.frames.as_mut().poll_next(cx)) {
+                Some(Ok(data)) => this.to_read.saturating_sub(data.remaining()),
+                Some(Err(_)) | None => 0,
+            };
+        }
+        let mut response = answer(*this.is_webhook);
+        if this.frames.is_unread() {
+            close_connection(&mut response, *this.version);
+        }
+        Poll::Ready(response)
+    }
+}
+
+fn answer(is_webhook: bool) -> Response<Bytes> {
+    if is_webhook {
+        return CallbackResponse::ok().into();
+    }
+    let mut response = Response::default();
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
+}
+
+impl<ReqBody, B> fmt::Debug for AcknowledgeFuture<ReqBody, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AcknowledgeFuture").finish_non_exhaustive()
+    }
+}
+
+impl<B> Default for Acknowledge<B> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<B> Clone for Acknowledge<B> {
+    fn clone(&self) -> Self {
+        Self::new()
+    }
+}
+
+impl<B> fmt::Debug for Acknowledge<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Acknowledge")
+    }
+}

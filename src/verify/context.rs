@@ -1,0 +1,41 @@
+use std::{net::IpAddr, time::SystemTime};
+
+use super::{Platform, query::Parameters};
+
+/// What the URL of a callback said.
+///
+/// If a [`Token`](crate::Token) is set, only `sdk_app_id` and `request_time` have been checked:
+/// Tencent's signature does not cover the rest.
+///
+/// Source: "Request parameters" on Tencent's page "After a Friend Is Added".
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CallbackContext {
+    /// `SdkAppid`: the app, always the layer's own.
+    pub sdk_app_id: u64,
+    /// `ClientIP`: the address of the user's client; `None` if it is absent or not an address.
+    pub client_ip: Option<IpAddr>,
+    /// `OptPlatform`: the platform of the user's client; absent for some webhooks.
+    pub platform: Option<Platform>,
+    /// `RequestId` or `RequestID`: an opaque name for the request, undocumented; the first if there
+    /// are several.
+    pub request_id: Option<String>,
+    /// `RequestTime`, in whole seconds; `Some` only if the signature was checked.
+    pub request_time: Option<SystemTime>,
+}
+
+impl CallbackContext {
+    pub(crate) fn new(
+        sdk_app_id: u64,
+        parameters: Parameters<'_>,
+        request_time: Option<SystemTime>,
+    ) -> Self {
+        Self {
+            sdk_app_id,
+            client_ip: parameters.client_ip.and_then(|ip| ip.parse().ok()),
+            platform: parameters.opt_platform.as_deref().map(Platform::from),
+            request_id: parameters.request_id.map(Into::into),
+            request_time,
+        }
+    }
+}
