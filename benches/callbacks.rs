@@ -1,10 +1,7 @@
 //! Times and allocations per request.
 
-mod rows;
-
+use benches::Row;
 use divan::{AllocProfiler, Bencher};
-
-use self::rows::Row;
 
 #[global_allocator]
 static ALLOCATOR: AllocProfiler = AllocProfiler::system();
@@ -13,17 +10,17 @@ fn main() {
     divan::main();
 }
 
-#[divan::bench(args = rows::tower())]
+#[divan::bench(args = benches::tower())]
 fn tower(bencher: Bencher<'_, '_>, row: &Row) {
     bencher.bench_local(row.set_up());
 }
 
-#[divan::bench(args = rows::axum())]
+#[divan::bench(args = benches::axum())]
 fn axum(bencher: Bencher<'_, '_>, row: &Row) {
     bencher.bench_local(row.set_up());
 }
 
-#[divan::bench(args = rows::json())]
+#[divan::bench(args = benches::json())]
 fn json(bencher: Bencher<'_, '_>, row: &Row) {
     bencher.bench_local(row.set_up());
 }

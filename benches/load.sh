@@ -21,7 +21,7 @@ done
 executable() {
     "$@" --message-format json | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p'
 }
-load=$(executable cargo bench --no-run --bench load)
+load=$(executable cargo build --release --package benches --bin load)
 example=$(executable cargo build --release --example axum)
 
 directory=$(mktemp -d)

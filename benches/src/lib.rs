@@ -1,8 +1,10 @@
-//! What is measured: rows that the benches share, each of which runs one request.
+//! What is measured: rows, each of which runs one request, and the servers that they are sent to.
 
-pub(crate) mod axum;
-pub(crate) mod handwritten;
+mod apps;
+mod axum;
+mod handwritten;
 mod json;
+pub mod server;
 mod tower;
 
 use std::{
@@ -18,7 +20,12 @@ use bytes::Bytes;
 use http::Request;
 use tower_tencent_chat::{Token, test_util::CallbackRequest};
 
-pub(crate) use self::{axum::rows as axum, json::rows as json, tower::rows as tower};
+pub use self::{
+    apps::{app, apps},
+    axum::rows as axum,
+    json::rows as json,
+    tower::rows as tower,
+};
 
 const APP: u64 = 1400000000;
 const TOKEN: &str = "xxxxyyyy";
@@ -27,10 +34,10 @@ const OTHER_WEBHOOK: &str = "/?CallbackCommand=Sns.CallbackFriendDelete&ClientIP
     &contenttype=json";
 
 /// Runs one request.
-pub(crate) type Work = Box<dyn FnMut()>;
+pub type Work = Box<dyn FnMut()>;
 
 /// One line of the table.
-pub(crate) struct Row {
+pub struct Row {
     name: String,
     set_up: Box<dyn Fn() -> Work + Send + Sync>,
 }
@@ -43,7 +50,9 @@ impl Row {
         }
     }
 
-    pub(crate) fn set_up(&self) -> Work {
+    /// What is measured, ready to be run any number of times.
+    #[must_use]
+    pub fn set_up(&self) -> Work {
         (self.set_up)()
     }
 }
@@ -51,6 +60,12 @@ impl Row {
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)
+    }
+}
+
+impl fmt::Debug for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Row").field(&self.name).finish()
     }
 }
 
@@ -68,15 +83,22 @@ where
     })
 }
 
-/// A callback with ids of so many bytes.
-pub(crate) fn callback(pairs: usize, id_len: usize) -> CallbackRequest {
+/// What an app of this name is to be sent, with ids of 20 bytes.
+pub fn request(app: &str, pairs: usize) -> CallbackRequest {
+    match app.ends_with(", signed") {
+        true => signed(callback(pairs, 20)),
+        false => callback(pairs, 20),
+    }
+}
+
+fn callback(pairs: usize, id_len: usize) -> CallbackRequest {
     (0..pairs).fold(CallbackRequest::friend_add(APP), |callback, index| {
         let id = |name| format!("{name}{index:0width$}", width = id_len - 1);
         callback.pair(&id('a'), &id('b'))
     })
 }
 
-pub(crate) fn signed(callback: CallbackRequest) -> CallbackRequest {
+fn signed(callback: CallbackRequest) -> CallbackRequest {
     callback.signed(&token(), now())
 }
 

@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use serde::Deserialize;
 
-use super::{Row, callback};
+use crate::{Row, callback};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -30,7 +30,9 @@ struct FriendPair<'a> {
     initiator_account: &'a str,
 }
 
-pub(crate) fn rows() -> Vec<Row> {
+/// The rows of the JSON alone.
+#[must_use]
+pub fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
     for pairs in [1, 3, 100, 1000, 6000] {
         rows.push(Row::new(

@@ -3,7 +3,6 @@
 use std::{
     convert::Infallible,
     future::{Ready, ready},
-    marker::PhantomData,
     task::{Context, Poll},
 };
 
@@ -12,11 +11,13 @@ use http::{Request, Response};
 use http_body_util::Full;
 use serde::{Deserialize, de::IgnoredAny};
 use tower::{Layer, Service, ServiceBuilder};
-use tower_tencent_chat::{CallbackLayer, FriendAddLayer, Packet, ResponseBody};
+use tower_tencent_chat::{CallbackRouter, FriendAdd, FriendAddLayer, Packet};
 
-use super::{APP, OTHER_WEBHOOK, Row, Work, callback, now, send, signed, token};
+use crate::{APP, OTHER_WEBHOOK, Row, Work, callback, now, send, signed, token};
 
-pub(crate) fn rows() -> Vec<Row> {
+/// The rows of the layer alone.
+#[must_use]
+pub fn rows() -> Vec<Row> {
     let mut rows = vec![
         Row::new("bare service", || work(bare(), OTHER_WEBHOOK)),
         Row::new("pass-through", || {
@@ -25,7 +26,6 @@ pub(crate) fn rows() -> Vec<Row> {
         Row::new("pass-through, three layers", || {
             work(three(), OTHER_WEBHOOK)
         }),
-        Row::new("pass-through, two routes", || work(routes(), OTHER_WEBHOOK)),
         Row::new("bare service, no query", || work(bare(), "/")),
         Row::new("pass-through, no query", || {
             work(layer().layer(bare()), "/")
@@ -55,6 +55,18 @@ pub(crate) fn rows() -> Vec<Row> {
             send::<_, Full<Bytes>>(layer().layer(bare()), request)
         }));
     }
+    for routes in [1, 60] {
+        rows.push(Row::new(format!("router of {routes}, 3 pairs"), move || {
+            send::<_, Full<Bytes>>(router(routes), callback(3, 20).build())
+        }));
+        rows.push(Row::new(format!("router of {routes}, acknowledged"), move || {
+            work(router(routes), OTHER_WEBHOOK)
+        }));
+        rows.push(Row::new(format!("router of {routes}, refusal"), move || {
+            let request = callback(3, 20).query("SdkAppid", "1");
+            send::<_, Full<Bytes>>(router(routes), request.build())
+        }));
+    }
     rows
 }
 
@@ -82,41 +94,46 @@ fn three() -> impl Service<Request<Full<Bytes>>> {
         .service(bare())
 }
 
-fn routes() -> impl Service<Request<Full<Bytes>>> {
-    ServiceBuilder::new()
-        .layer(layer().route_to(Bare::<ResponseBody<_>>::new()))
-        .layer(CallbackLayer::<Another<0>>::new(APP).route_to(bare()))
-        .service(bare())
+type Router = CallbackRouter<Full<Bytes>, Full<Bytes>, Infallible>;
+
+fn router(routes: usize) -> Router {
+    let router = CallbackRouter::new(APP).route::<FriendAdd>(bare());
+    match routes {
+        1 => router,
+        _ => others(router),
+    }
 }
 
 /// Webhooks that no row sends.
 #[derive(Deserialize)]
 struct Another<const N: usize>(IgnoredAny);
 
-impl<const N: usize> Packet for Another<N> {
-    const COMMAND: &'static str = ["Sns.CallbackBlackListAdd", "Sns.CallbackBlackListDelete"][N];
+macro_rules! others {
+    ($($number:literal)+) => {
+        impl<const N: usize> Packet for Another<N> {
+            const COMMAND: &'static str = [$(concat!("Bench.Callback", $number)),+][N];
+        }
+
+        fn others(router: Router) -> Router {
+            router$(.route::<Another<$number>>(bare()))+
+        }
+    };
+}
+
+others! {
+    0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37
+    38 39 40 41 42 43 44 45 46 47 48 49 50 51 52 53 54 55 56 57 58
 }
 
 fn bare() -> Bare {
-    Bare::new()
+    Bare
 }
 
-struct Bare<ResBody = Full<Bytes>>(PhantomData<fn() -> ResBody>);
+#[derive(Clone)]
+struct Bare;
 
-impl<ResBody> Bare<ResBody> {
-    fn new() -> Self {
-        Self(PhantomData)
-    }
-}
-
-impl<ResBody> Clone for Bare<ResBody> {
-    fn clone(&self) -> Self {
-        Self::new()
-    }
-}
-
-impl<B, ResBody: Default> Service<Request<B>> for Bare<ResBody> {
-    type Response = Response<ResBody>;
+impl<B> Service<Request<B>> for Bare {
+    type Response = Response<Full<Bytes>>;
     type Error = Infallible;
     type Future = Ready<Result<Self::Response, Infallible>>;
 
