@@ -56,16 +56,21 @@ pub fn rows() -> Vec<Row> {
         }));
     }
     for routes in [1, 60] {
-        rows.push(Row::new(format!("router of {routes}, 3 pairs"), move || {
-            send::<_, Full<Bytes>>(router(routes), callback(3, 20).build())
-        }));
-        rows.push(Row::new(format!("router of {routes}, acknowledged"), move || {
-            work(router(routes), OTHER_WEBHOOK)
-        }));
-        rows.push(Row::new(format!("router of {routes}, refusal"), move || {
-            let request = callback(3, 20).query("SdkAppid", "1");
-            send::<_, Full<Bytes>>(router(routes), request.build())
-        }));
+        rows.push(Row::new(
+            format!("router of {routes}, 3 pairs"),
+            move || send::<_, Full<Bytes>>(router(routes), callback(3, 20).build()),
+        ));
+        rows.push(Row::new(
+            format!("router of {routes}, acknowledged"),
+            move || work(router(routes), OTHER_WEBHOOK),
+        ));
+        rows.push(Row::new(
+            format!("router of {routes}, refusal"),
+            move || {
+                let request = callback(3, 20).query("SdkAppid", "1");
+                send::<_, Full<Bytes>>(router(routes), request.build())
+            },
+        ));
     }
     rows
 }
