@@ -8,7 +8,8 @@ use serde::{
 use super::{
     Packet, UserId,
     command::{CommandOf, Text},
-    flag, lenient,
+    flag,
+    lenient::LenientText,
     object::Object,
 };
 
@@ -31,7 +32,7 @@ pub struct FriendAdd {
     /// `ClientCmd`: what the user's client did.
     #[serde(
         default,
-        deserialize_with = "lenient::read",
+        deserialize_with = "client_cmd",
         skip_serializing_if = "Option::is_none"
     )]
     pub client_cmd: Option<ClientCmd>,
@@ -87,12 +88,8 @@ struct BorrowedPair<'a> {
     from_account: Text<'a>,
     #[serde(borrow, rename = "To_Account")]
     to_account: Text<'a>,
-    #[serde(
-        default,
-        rename = "Initiator_Account",
-        deserialize_with = "optional_account::deserialize"
-    )]
-    initiator_account: Option<UserId>,
+    #[serde(default, borrow, rename = "Initiator_Account")]
+    initiator_account: LenientText<'a>,
 }
 
 fn pair_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<FriendPair>, D::Error> {
@@ -131,7 +128,12 @@ impl FriendPair {
     fn fill(&mut self, pair: BorrowedPair<'_>) {
         self.from_account.fill(&pair.from_account.0);
         self.to_account.fill(&pair.to_account.0);
-        self.initiator_account = pair.initiator_account;
+        match &pair.initiator_account {
+            LenientText(Some(text)) if !text.is_empty() => {
+                self.initiator_account.insert(UserId::EMPTY).fill(text);
+            }
+            _ => {}
+        }
     }
 }
 
@@ -184,6 +186,11 @@ impl fmt::Display for ClientCmd {
     }
 }
 
+fn client_cmd<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ClientCmd>, D::Error> {
+    let LenientText(text) = Deserialize::deserialize(deserializer)?;
+    Ok(text.map(|text| ClientCmd::from(&*text)))
+}
+
 impl<'de> Deserialize<'de> for ClientCmd {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Text::deserialize(deserializer).map(|Text(text)| Self::from(&*text))
@@ -204,8 +211,9 @@ mod optional_account {
     where
         D: Deserializer<'de>,
     {
-        let account = lenient::read::<UserId, D>(deserializer)?;
-        Ok(account.filter(|account| !account.is_empty()))
+        let LenientText(account) = Deserialize::deserialize(deserializer)?;
+        let account = account.filter(|account| !account.is_empty());
+        Ok(account.map(|account| UserId::from(&*account)))
     }
 
     pub(super) fn serialize<S: Serializer>(

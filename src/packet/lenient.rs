@@ -1,48 +1,66 @@
-//! A field that costs no event: a value that isn't understood is passed over.
+//! A text that may be of any other type, which costs the field and not the event.
 
-use std::{fmt, marker::PhantomData};
+use std::{borrow::Cow, fmt};
 
 use serde::{
-    Deserializer,
-    de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor},
+    Deserialize, Deserializer,
+    de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
-use super::command::Text;
+/// A string, or `None`, whatever else it is.
+#[derive(Default)]
+pub(super) struct LenientText<'a>(pub(super) Option<Cow<'a, str>>);
 
-/// The value, or `None` if it isn't a `T`, whatever it is.
-///
-/// serde_json stops for good at half a surrogate or a number out of range. So the value is taken as
-/// serde_json's `RawValue` is, which only looks for its end, and is read by itself. Other formats, and
-/// values that serde has buffered, know nothing of that and come as a newtype.
-pub(super) fn read<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    T: DeserializeOwned,
-    D: Deserializer<'de>,
-{
-    deserializer.deserialize_newtype_struct(RAW_VALUE, Raw(PhantomData))
+impl<'de: 'a, 'a> Deserialize<'de> for LenientText<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(LenientVisitor).map(Self)
+    }
 }
 
-const RAW_VALUE: &str = "$serde_json::private::RawValue";
+struct LenientVisitor;
 
-struct Raw<T>(PhantomData<T>);
-
-impl<'de, T: DeserializeOwned> Visitor<'de> for Raw<T> {
-    type Value = Option<T>;
+impl<'de> Visitor<'de> for LenientVisitor {
+    type Value = Option<Cow<'de, str>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("any value")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut raw: A) -> Result<Option<T>, A::Error> {
-        raw.next_key::<IgnoredAny>()?;
-        let Text(json) = raw.next_value()?;
-        Ok(serde_json::from_str(&json).ok())
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Some(Cow::Borrowed(text)))
     }
 
-    fn visit_newtype_struct<D: Deserializer<'de>>(
-        self,
-        deserializer: D,
-    ) -> Result<Option<T>, D::Error> {
-        Ok(T::deserialize(deserializer).ok())
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Some(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Self::Value, A::Error> {
+        while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(None)
     }
 }
