@@ -9,7 +9,10 @@ use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{DeserializeSeed, Error, IgnoredAny, IntoDeserializer, MapAccess, Visitor},
+    de::{
+        DeserializeSeed, Error, IgnoredAny, IntoDeserializer, MapAccess, Visitor,
+        value::BorrowedStrDeserializer,
+    },
     forward_to_deserialize_any,
 };
 
@@ -124,7 +127,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for WatchedMap<'_, '_, A> {
             return Ok(None);
         };
         self.at_command = name == "CallbackCommand";
-        seed.deserialize(name.into_deserializer()).map(Some)
+        seen(name, seed).map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
@@ -133,7 +136,19 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for WatchedMap<'_, '_, A> {
         }
         let Text(command) = self.map.next_value()?;
         self.watch.see(&command)?;
-        seed.deserialize(command.into_deserializer())
+        seen(command, seed)
+    }
+}
+
+/// Hands on a text that was looked at.
+fn seen<'de, S, E>(text: Cow<'de, str>, seed: S) -> Result<S::Value, E>
+where
+    S: DeserializeSeed<'de>,
+    E: Error,
+{
+    match text {
+        Cow::Borrowed(text) => seed.deserialize(BorrowedStrDeserializer::new(text)),
+        Cow::Owned(text) => seed.deserialize(text.into_deserializer()),
     }
 }
 

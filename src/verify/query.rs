@@ -15,14 +15,17 @@ const COMMAND: &str = "CallbackCommand";
 /// Every request of an app comes through here, so nothing is decoded that can't be a match, and
 /// nothing is allocated.
 pub(crate) fn is_command(uri: &Uri, command: &str) -> bool {
-    let query = uri.query().unwrap_or_default();
-    let escaped = is_escaped(query);
+    let Some(query) = uri.query() else {
+        return false;
+    };
+    // Few queries are escaped at all; in the others most segments are passed over unread.
+    if !is_escaped(query) {
+        return segments(query)
+            .any(|segment| segment.strip_prefix("CallbackCommand=") == Some(command));
+    }
     segments(query)
-        // Few queries are escaped at all; in the others most segments are passed over unread.
-        .filter(|segment| escaped || segment.starts_with(COMMAND))
         .map(|segment| split_once(segment, b'='))
-        .filter(|(name, _)| decodes_to(name, COMMAND, escaped))
-        .any(|(_, value)| decodes_to(value, command, escaped))
+        .any(|(name, value)| decodes_to(name, COMMAND) && decodes_to(value, command))
 }
 
 /// Every `CallbackCommand` of the URL.
@@ -129,9 +132,9 @@ fn is_escaped(raw: &str) -> bool {
     memchr2(b'%', b'+', raw.as_bytes()).is_some()
 }
 
-/// Whether `raw` is `text`, once decoded as `application/x-www-form-urlencoded` if it is `escaped`.
-fn decodes_to(raw: &str, text: &str, escaped: bool) -> bool {
-    raw == text || escaped && decode(raw).eq(text.bytes())
+/// Whether `raw` is `text`, once decoded as `application/x-www-form-urlencoded`.
+fn decodes_to(raw: &str, text: &str) -> bool {
+    decode(raw).eq(text.bytes())
 }
 
 fn decode(raw: &str) -> impl Iterator<Item = u8> {
