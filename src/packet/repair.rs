@@ -3,7 +3,8 @@
 
 use super::command::Text;
 
-/// The body with `null` in place of each such value, so that it costs no more than its own field.
+/// The body with `null` in place of each such value, and `""` in place of each such name, so that it
+/// costs no more than its own field.
 ///
 /// The body has to be JSON, so that a token ends where it seems to.
 pub(super) fn without_damage(json: &[u8]) -> Vec<u8> {
@@ -16,7 +17,11 @@ pub(super) fn without_damage(json: &[u8]) -> Vec<u8> {
             _ => 1,
         };
         let (token, after) = rest.split_at(length);
-        repaired.extend_from_slice(if is_damaged(token) { b"null" } else { token });
+        repaired.extend_from_slice(match is_damaged(token) {
+            true if is_name(after) => br#""""#,
+            true => b"null",
+            false => token,
+        });
         rest = after;
     }
     repaired
@@ -28,6 +33,10 @@ fn is_damaged(token: &[u8]) -> bool {
         b'-' | b'0'..=b'9' => serde_json::from_slice::<f64>(token).is_err(),
         _ => false,
     }
+}
+
+fn is_name(after: &[u8]) -> bool {
+    after.trim_ascii_start().starts_with(b":")
 }
 
 fn string_length(json: &[u8]) -> usize {
@@ -59,7 +68,7 @@ mod tests {
             (r#"["\udc00\"x\\", 1]"#, Some("[null, 1]")),
             (r#"{"a":1e400,"b":-1e400}"#, Some(r#"{"a":null,"b":null}"#)),
             (&format!("[{nines},2]"), Some("[null,2]")),
-            (r#"{"\ud800":1}"#, Some("{null:1}")),
+            (r#"{"\ud800" :"\ud800"}"#, Some(r#"{"" :null}"#)),
             ("", None),
         ] {
             let repaired = without_damage(json.as_bytes());
