@@ -1,12 +1,14 @@
 #!/bin/sh
-# Puts servers under load, each on one core and wrk on another, in turn and in several rounds. Prints
-# the medians of the rounds, and how many times better than the hand-written handler that is. Only the
-# servers whose names match the pattern, a regular expression, are run:
+# Puts servers under load, each on one core and wrk on another, in turn and in several rounds, and
+# prints the medians of the rounds. Only the servers whose names match the pattern, a regular
+# expression, are run; those in Go and on Node, if these are installed:
 #
 #     [PAIRS=3] [ROUNDS=5] [CONNECTIONS=16] benches/load.sh [PATTERN]
 #
-# "CPU" is what a request costs the server, system calls included. Other work on the machine disturbs
-# it less than the rest; where it fills the core, it decides how many requests there are in a second.
+# "CPU" is what a request costs the server, system calls included; the ratio is to the layer, or to the
+# layer with signatures. "saved" is the share of what a handler can avoid: "Query + Json" saves nothing
+# of it, and "nothing" all of it. Requests in a second are as many as the two cores leave each other: compare
+# the CPU.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -32,6 +34,18 @@ finish() {
 }
 trap finish EXIT
 trap 'exit 1' INT TERM
+
+if command -v go >/dev/null; then
+    go build -o "$directory/go" benches/peers/go.go
+    peers='Go net/http
+Go net/http, signed
+'
+fi
+if command -v node >/dev/null; then
+    peers="${peers-}Node http
+Node http, signed
+"
+fi
 
 # A refusal has status 200. Looking at answers takes time, so only those of the warm-up are looked at.
 cat >"$directory/warm-up" <<'LUA'
@@ -97,11 +111,19 @@ measure() {
 {
     "$load"
     echo 'examples/axum.rs, printing'
+    printf '%s' "${peers-}"
 } | grep -E "${1:-}" >"$directory/names"
 : >"$directory/rounds"
 for _ in $(seq "${ROUNDS:-5}"); do
     while read -r name; do
         case $name in
+            *signed) token=xxxxyyyy ;;
+            *) token= ;;
+        esac
+        # Without a token, no argument.
+        case $name in
+            Go*) measure "$name" "http://$ADDR/" "$directory/go" ${token:+"$token"} ;;
+            Node*) measure "$name" "http://$ADDR/" node benches/peers/node.mjs ${token:+"$token"} ;;
             examples/*) measure "$name" "http://$ADDR/callback" "$example" ;;
             *) measure "$name" "http://$ADDR/" "$load" serve "$name" ;;
         esac >>"$directory/rounds" </dev/null
@@ -118,16 +140,21 @@ awk -F '\t' '
         return values[int((count + 1) / 2)]
     }
     function ratio(a, b) { return a * b ? sprintf("%.2f", a / b) : "-" }
+    # Of the same requests, signed or not.
+    function cpu(name, of) { return median(name (of ~ /, signed$/ ? ", signed" : ""), 3) }
+    function saved(of,    handler) {
+        handler = cpu("Query + Json", of)
+        if (of ~ /^Go|^Node|printing$/ || !handler || !median("nothing", 3)) return "-"
+        return sprintf("%.2f", (handler - median(of, 3)) / (handler - median("nothing", 3)))
+    }
     FILENAME ~ /names$/ { names[++rows] = $1; next }
     { for (i = 2; i <= NF; i++) columns[$1, i] = columns[$1, i] " " $i }
     END {
-        print "server                      requests/s  ratio  CPU us  ratio  p50 us  p99 us  peak KiB"
+        print "server                      CPU us  ratio  saved  requests/s  p50 us  p99 us  peak KiB"
         for (row = 1; row <= rows; row++) {
             name = names[row]
-            base = "Query + Json" (name ~ /,/ ? substr(name, index(name, ",")) : "")
-            printf "%-28s %9d %6s %7.1f %6s %7d %7d %9d\n", name,
-                median(name, 2), ratio(median(name, 2), median(base, 2)),
-                median(name, 3), ratio(median(base, 3), median(name, 3)),
-                median(name, 4), median(name, 5), median(name, 6)
+            printf "%-26s %7.1f %6s %6s %11d %7d %7d %9d\n", name, median(name, 3),
+                ratio(median(name, 3), cpu("layer", name)), saved(name),
+                median(name, 2), median(name, 4), median(name, 5), median(name, 6)
         }
     }' "$directory/names" "$directory/rounds"
