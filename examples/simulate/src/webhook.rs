@@ -7,8 +7,10 @@ use std::{
 
 use bytes::Bytes;
 use clap::ValueEnum;
-use serde_json::json;
-use tower_tencent_chat::{FriendAdd, Packet, Token, test_util::CallbackRequest};
+use tower_tencent_chat::{
+    BlackListAdd, BlackListDelete, FriendAdd, FriendDelete, Packet, Token,
+    test_util::CallbackRequest,
+};
 
 use crate::args::{self, Args, Signature};
 
@@ -25,27 +27,24 @@ impl Event {
     fn command(self) -> &'static str {
         match self {
             Self::FriendAdd => FriendAdd::COMMAND,
-            Self::FriendDelete => "Sns.CallbackFriendDelete",
-            Self::BlackListAdd => "Sns.CallbackBlackListAdd",
-            Self::BlackListDelete => "Sns.CallbackBlackListDelete",
+            Self::FriendDelete => FriendDelete::COMMAND,
+            Self::BlackListAdd => BlackListAdd::COMMAND,
+            Self::BlackListDelete => BlackListDelete::COMMAND,
         }
     }
 
     fn callback(
         self,
         app_id: u64,
-        mut pairs: impl Iterator<Item = (String, String)>,
+        pairs: impl Iterator<Item = (String, String)>,
     ) -> CallbackRequest {
-        if let Self::FriendAdd = self {
-            let callback = CallbackRequest::friend_add(app_id);
-            return pairs.fold(callback, |callback, (from, to)| callback.pair(&from, &to));
-        }
-        let pair = |(from, to)| json!({ "From_Account": from, "To_Account": to });
-        let packet = json!({
-            "CallbackCommand": self.command(),
-            "PairList": pairs.by_ref().map(pair).collect::<Vec<_>>(),
-        });
-        CallbackRequest::new(self.command(), app_id, packet.to_string())
+        let callback = match self {
+            Self::FriendAdd => CallbackRequest::friend_add(app_id),
+            Self::FriendDelete => CallbackRequest::friend_delete(app_id),
+            Self::BlackListAdd => CallbackRequest::black_list_add(app_id),
+            Self::BlackListDelete => CallbackRequest::black_list_delete(app_id),
+        };
+        pairs.fold(callback, |callback, (from, to)| callback.pair(&from, &to))
     }
 }
 

@@ -35,6 +35,10 @@ pub(crate) const LIMITS: &[Limit] = &[
     ("axum: 3 pairs, signed, over it", |c| c.on_axum("3 pairs, signed"), Most(0.45)),
     ("axum: 1000 pairs, over it", |c| c.on_axum("1000 pairs"), Most(0.38)),
     ("server: share saved of Query + Json", |c| c.saved(), Least(0.53)),
+    ("router of 60, over 1: 3 pairs", |c| c.of_60("3 pairs"), Most(1.02)),
+    ("router of 60, over 1: acknowledged", |c| c.of_60("acknowledged"), Most(1.02)),
+    ("router of 60, over 1: refusal", |c| c.of_60("refusal"), Most(1.02)),
+    ("server: router, over layer", |c| c.server("router") / c.server("layer"), Most(1.1)),
     ("allocations: pass-through", |c| c.allocations("pass-through"), Most(0.0)),
     ("allocations: refusal", |c| c.allocations("refusal"), Most(5.0)),
     // One of them is the vector of pairs.
@@ -86,11 +90,19 @@ impl Counts {
         over_nothing("layer") / over_nothing("Query + Json")
     }
 
+    fn of_60(&self, request: &str) -> f64 {
+        let router = |routes| self.over_bare(&format!("router of {routes}, {request}"));
+        router(60) / router(1)
+    }
+
+    fn server(&self, app: &str) -> f64 {
+        self.of(&format!("server: {app}, 3 pairs"))
+    }
+
     /// Of the instructions that a handler costs, those that the layer does without.
     fn saved(&self) -> f64 {
-        let server = |app| self.of(&format!("server: {app}, 3 pairs"));
-        let handler = server("Query + Json");
-        (handler - server("layer")) / (handler - server("nothing"))
+        let handler = self.server("Query + Json");
+        (handler - self.server("layer")) / (handler - self.server("nothing"))
     }
 
     #[expect(clippy::unused_self, reason = "all counts are asked for alike")]
