@@ -9,12 +9,12 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::{
     App,
-    store::{Failure, Friend},
+    store::{Failure, Friends},
 };
 
 /// How long a reader waits for the database.
@@ -59,13 +59,6 @@ impl TryFrom<u32> for Limit {
     }
 }
 
-#[derive(Serialize)]
-struct Friends {
-    friends: Vec<Friend>,
-    /// What `after` has to be for the next page; `null` on the last one.
-    next: Option<String>,
-}
-
 async fn friends(
     State(app): State<App>,
     Path(id): Path<String>,
@@ -73,13 +66,8 @@ async fn friends(
 ) -> Result<Json<Friends>, Failure> {
     let Limit(limit) = limit;
     let deadline = Instant::now() + READ;
-    // One more tells whether there is another page.
-    let mut friends = app.store.friends(&id, &after, limit + 1, deadline).await?;
-    let more = friends.len() > limit as usize;
-    friends.truncate(limit as usize);
-    let last = friends.last().filter(|_| more);
-    let next = last.map(|friend| friend.user_id.clone());
-    Ok(Json(Friends { friends, next }))
+    let friends = app.store.friends(&id, &after, limit, deadline).await?;
+    Ok(Json(friends))
 }
 
 async fn healthz(State(app): State<App>) -> Result<&'static str, Failure> {

@@ -6,6 +6,7 @@ mod api;
 mod callback;
 mod change;
 mod config;
+mod count;
 mod friend_delete;
 mod metrics;
 mod page;
@@ -18,7 +19,7 @@ use std::{
     process::ExitCode,
 };
 
-use axum::{Router, routing::get};
+use axum::Router;
 use tokio::{net::TcpListener, runtime::Runtime};
 use tokio_util::task::TaskTracker;
 use tracing_subscriber::EnvFilter;
@@ -72,9 +73,9 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         commits: TaskTracker::new(),
     };
     let router = Router::new()
-        .route("/", get(page::page))
         .merge(api::router())
         .with_state(app.clone())
+        .merge(page::router(&app.store))
         .merge(callback::router(&app, config.friend_add));
 
     let addr = &config.addr;

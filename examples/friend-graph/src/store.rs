@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 pub(crate) use self::{
     failure::Failure,
-    friends::{Addition, Friend, Totals},
+    friends::{Friend, Friends, LastChange, Totals},
 };
 use crate::change::Change;
 

@@ -1,16 +1,29 @@
 //! What is asked of the table.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
-use sqlx::{FromRow, Row, any::AnyRow};
+use sqlx::{Connection, Executor, FromRow, Row, any::AnyRow};
 use tokio::time::Instant;
 
 use super::{Failure, Store, run};
 
-#[derive(FromRow)]
+/// How long counting may take. PostgreSQL ends what takes longer; of SQLite it is only not awaited any more.
+const COUNT: Duration = Duration::from_secs(10);
+
+#[derive(Clone, Copy, FromRow)]
 pub(crate) struct Totals {
     pub(crate) pairs: i64,
     pub(crate) users: i64,
+}
+
+/// A page of a user's friends.
+#[derive(Default, Serialize)]
+pub(crate) struct Friends {
+    pub(crate) friends: Vec<Friend>,
+    /// What `after` has to be for the next page; `null` on the last one.
+    pub(crate) next: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -26,28 +39,34 @@ pub(crate) struct Friend {
     pub(crate) last_seen: Timestamp,
 }
 
-pub(crate) struct Addition {
+/// An addition or a deletion, the last of its pair.
+pub(crate) struct LastChange {
     pub(crate) from: String,
     pub(crate) to: String,
+    pub(crate) deleted: bool,
+    /// Of an addition: the table doesn't say who asked for a deletion.
     pub(crate) initiator: Option<String>,
     pub(crate) platform: Option<String>,
-    pub(crate) first_seen: Timestamp,
+    /// When this app heard of it.
+    pub(crate) time: Timestamp,
 }
 
 impl Store {
-    /// The friends of a user whose UserIDs are behind `after`, in the order of the database.
+    /// The friends of a user whose UserIDs are behind `after`, in the order of the database, `limit` at the most.
     pub(crate) async fn friends(
         &self,
         user_id: &str,
         after: &str,
         limit: u32,
         deadline: Instant,
-    ) -> Result<Vec<Friend>, Failure> {
+    ) -> Result<Friends, Failure> {
         // PostgreSQL takes none for a text, and no UserID in the table has one.
         if user_id.contains('\0') || after.contains('\0') {
-            return Ok(Vec::new());
+            return Ok(Friends::default());
         }
-        run(&self.reader, deadline, async |connection| {
+        // One more tells whether there is another page.
+        let with_next = i64::from(limit) + 1;
+        let mut friends: Vec<Friend> = run(&self.reader, deadline, async |connection| {
             let query = sqlx::query_as(
                 "SELECT to_account, initiator, platform, first_seen, last_seen,
                      CASE WHEN EXISTS (
@@ -64,39 +83,61 @@ impl Store {
             query
                 .bind(user_id)
                 .bind(after)
-                .bind(i64::from(limit))
+                .bind(with_next)
                 .fetch_all(connection)
                 .await
         })
-        .await
+        .await?;
+        let more = friends.len() > limit as usize;
+        friends.truncate(limit as usize);
+        let last = friends.last().filter(|_| more);
+        let next = last.map(|friend| friend.user_id.clone());
+        Ok(Friends { friends, next })
     }
 
+    /// The latest changes, the last one first.
     pub(crate) async fn latest(
         &self,
         limit: u32,
         deadline: Instant,
-    ) -> Result<Vec<Addition>, Failure> {
+    ) -> Result<Vec<LastChange>, Failure> {
         run(&self.reader, deadline, async |connection| {
+            // Each half has an index of its own, so that nothing else is read.
             let query = sqlx::query_as(
-                "SELECT from_account, to_account, initiator, platform, first_seen
-                 FROM friends
-                 WHERE deleted_at IS NULL
-                 ORDER BY first_seen DESC
-                 LIMIT $1",
+                "SELECT * FROM (
+                     SELECT from_account, to_account, initiator, platform, first_seen AS time, 0 AS deleted
+                     FROM friends WHERE deleted_at IS NULL
+                     ORDER BY first_seen DESC LIMIT $1
+                 ) AS added
+                 UNION ALL
+                 SELECT * FROM (
+                     SELECT from_account, to_account, NULL, NULL, deleted_at, 1
+                     FROM friends WHERE deleted_at IS NOT NULL
+                     ORDER BY deleted_at DESC LIMIT $1
+                 ) AS deleted
+                 ORDER BY time DESC LIMIT $1",
             );
             query.bind(i64::from(limit)).fetch_all(connection).await
         })
         .await
     }
 
-    pub(crate) async fn totals(&self, deadline: Instant) -> Result<Totals, Failure> {
+    pub(crate) async fn totals(&self) -> Result<Totals, Failure> {
+        let deadline = Instant::now() + COUNT;
         run(&self.counter, deadline, async |connection| {
+            let mut transaction = connection.begin().await?;
+            if transaction.backend_name() != "SQLite" {
+                let limit = "SET LOCAL statement_timeout = '10s'";
+                transaction.execute(limit).await?;
+            }
             let query = sqlx::query_as(
                 "SELECT count(*) AS pairs, count(DISTINCT from_account) AS users
                  FROM friends
                  WHERE deleted_at IS NULL",
             );
-            query.fetch_one(connection).await
+            let totals = query.fetch_one(&mut *transaction).await?;
+            transaction.commit().await?;
+            Ok(totals)
         })
         .await
     }
@@ -115,14 +156,15 @@ impl FromRow<'_, AnyRow> for Friend {
     }
 }
 
-impl FromRow<'_, AnyRow> for Addition {
+impl FromRow<'_, AnyRow> for LastChange {
     fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
         Ok(Self {
             from: row.try_get("from_account")?,
             to: row.try_get("to_account")?,
+            deleted: row.try_get::<i64, _>("deleted")? != 0,
             initiator: row.try_get("initiator")?,
             platform: row.try_get("platform")?,
-            first_seen: timestamp(row, "first_seen")?,
+            time: timestamp(row, "time")?,
         })
     }
 }
