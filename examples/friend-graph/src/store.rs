@@ -9,7 +9,7 @@ use sqlx::{
     AnyConnection, AnyPool, ConnectOptions, Connection, Executor,
     any::{AnyConnectOptions, AnyPoolOptions},
 };
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 pub(crate) use self::{
     failure::Failure,
@@ -25,6 +25,8 @@ const SQLITE_WRITERS: u32 = 1;
 const READERS: u32 = 5;
 /// How long after the deadline of a query its connection is waited for.
 const GIVE_UP: Duration = Duration::from_secs(3);
+/// How long a count is waited for when the app stops.
+const COUNT_END: Duration = Duration::from_secs(1);
 /// How long the database may take at the start.
 const START: Duration = Duration::from_secs(10);
 
@@ -100,11 +102,12 @@ impl Store {
         .await
     }
 
-    /// Waits for what is running, and closes all connections.
+    /// Waits for what is running, except for a count that takes long, and closes all connections.
     pub(crate) async fn close(&self) {
-        for pool in [&self.writer, &self.reader, &self.counter] {
+        for pool in [&self.writer, &self.reader] {
             pool.close().await;
         }
+        let _ = timeout(COUNT_END, self.counter.close()).await;
     }
 }
 
