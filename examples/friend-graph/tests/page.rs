@@ -625,6 +625,7 @@ async fn names_are_shown_as_they_are_and_do_nothing() {
             "a&b=c#d/e?f+g%20h",
             "</text></svg><h1>forged</h1>",
             "界 {{ 7 * 7 }} \u{202e}",
+            "a\u{202e}exe.doc",
         ];
         let chat = Chat::new();
         let long = long_names();
