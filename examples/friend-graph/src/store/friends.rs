@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{Failure, Store, run};
 
-/// How long counting may take. PostgreSQL ends what takes longer; of SQLite it is only not awaited any more.
+/// How long counting may take. PostgreSQL ends a count that takes longer; SQLite can't, so it ends unseen.
 const COUNT: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Copy, FromRow)]
@@ -52,7 +52,8 @@ pub(crate) struct LastChange {
 }
 
 impl Store {
-    /// The friends of a user whose UserIDs are behind `after`, in the order of the database, `limit` at the most.
+    /// The friends of a user whose UserIDs are behind `after`, in the order of the database, at most `limit`
+    /// of them.
     pub(crate) async fn friends(
         &self,
         user_id: &str,
