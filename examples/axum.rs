@@ -1,44 +1,105 @@
-//! An axum app that prints who has added whom.
+//! An axum app that prints who has added and who has deleted whom.
 //!
-//! Start it with `cargo run --example axum`, and call it, as Chat would, with
-//! `cargo run --example simulate -- http://127.0.0.1:3000/callback`.
+//! `cargo run --example axum` starts it and prints a `curl` line that delivers a callback. In a second
+//! shell, `cargo run -p simulate -- http://127.0.0.1:3000/callback` plays Chat; its `--help` says what
+//! else it can send. `ADDR` sets the address, and `CALLBACK_TOKEN` the token, or several, separated by
+//! commas.
 //!
-//! The environment sets it up: `ADDR` (default `127.0.0.1:3000`), `SDK_APP_ID` (default `1400000000`)
-//! and `CALLBACK_TOKEN` (default none; several are separated by commas).
+//! `axum::serve` leaves two things to the proxy in front of it. It drops the request of a sender that
+//! closes its half of the connection before the answer, and a request whose head never ends holds its
+//! connection for ever. A proxy such as nginx sends whole requests and waits for the answer. Without
+//! one, set what `examples/hyper.rs` sets: the crate `axum-server` does so for an axum app.
 
-mod support;
-
-use std::{error::Error, process::ExitCode};
+use std::{env, error::Error, io, process, time::Duration};
 
 use axum::{Router, http::StatusCode, routing::post};
-use tower::ServiceBuilder;
+use tokio::{net::TcpListener, signal, time::sleep};
 use tower_http::timeout::TimeoutLayer;
-use tower_tencent_chat::{Callback, CallbackResponse, FriendAdd, acknowledge};
+use tower_tencent_chat::{
+    Callback, CallbackResponse, CallbackRouter, FriendAdd, FriendDelete, Token,
+};
 
-use support::{TIMEOUT, friend_add_layer, print};
+/// Your SDKAppID, as Tencent's console shows it.
+const SDK_APP_ID: u64 = 1400000000;
+
+/// How long Chat waits for an answer.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 async fn friend_added(callback: Callback<FriendAdd>) -> CallbackResponse {
-    let pairs = callback.pair_list.iter();
-    print(
-        "added",
-        pairs.map(|pair| (&pair.from_account, &pair.to_account)),
-    );
+    for pair in &callback.pair_list {
+        print(&pair.from_account, "added", &pair.to_account);
+    }
     CallbackResponse::ok()
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    support::run(serve()).await
+async fn friend_deleted(callback: Callback<FriendDelete>) -> CallbackResponse {
+    for pair in &callback.pair_list {
+        print(&pair.from_account, "deleted", &pair.to_account);
+    }
+    CallbackResponse::ok()
 }
 
-async fn serve() -> Result<(), Box<dyn Error>> {
-    let callbacks = ServiceBuilder::new()
-        .layer(friend_add_layer()?.route_to(post(friend_added)))
-        .service(post(acknowledge));
+/// Escapes the UserIDs: a line break in one would forge a line.
+fn print(from: &str, did: &str, to: &str) {
+    println!("{} {did} {}", from.escape_debug(), to.escape_debug());
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    tracing_subscriber::fmt().with_writer(io::stderr).init();
+
+    let tokens = env::var_os("CALLBACK_TOKEN").unwrap_or_default();
+    let tokens = tokens.to_str().ok_or("CALLBACK_TOKEN is not UTF-8")?;
+    let is_signed = !tokens.is_empty();
+    let tokens = tokens.split(',').filter(|_| is_signed).map(Token::new);
+
+    // Acknowledges the app's other webhooks, which come to the same URL.
+    let callbacks = CallbackRouter::new(SDK_APP_ID)
+        .tokens(tokens.collect::<Result<Vec<_>, _>>()?)
+        .route::<FriendAdd>(post(friend_added))
+        .route::<FriendDelete>(post(friend_deleted));
     let timeout = TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, TIMEOUT);
     let app = Router::new()
         .route_service("/callback", callbacks)
         .layer(timeout);
 
-    support::serve(app).await
+    let stop = stop_signal()?;
+    let addr = env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
+    let listener = TcpListener::bind(addr).await?;
+    let url = format!("http://{}/callback", listener.local_addr()?);
+    println!("Listening on {url}");
+    if !is_signed {
+        tracing::warn!("no CALLBACK_TOKEN is set: anybody who knows the app id can send callbacks");
+        let query = format!("SdkAppid={SDK_APP_ID}&CallbackCommand=Sns.CallbackFriendAdd");
+        let pair = r#"{"From_Account":"alice","To_Account":"bob"}"#;
+        let body = format!(r#"{{"CallbackCommand":"Sns.CallbackFriendAdd","PairList":[{pair}]}}"#);
+        println!("curl '{url}?{query}' -d '{body}'");
+    }
+    axum::serve(listener, app)
+        .with_graceful_shutdown(async {
+            stop.await;
+            // Callbacks have been answered by then, but a client may never end what it has begun.
+            tokio::spawn(async {
+                sleep(TIMEOUT * 2).await;
+                process::exit(0)
+            });
+        })
+        .await?;
+    Ok(())
+}
+
+/// Ctrl-C, or SIGTERM, which asks a service to stop; caught from the call on.
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    #[cfg(unix)]
+    let mut terminate = signal::unix::signal(signal::unix::SignalKind::terminate())?;
+    Ok(async move {
+        #[cfg(unix)]
+        let terminate = terminate.recv();
+        #[cfg(not(unix))]
+        let terminate = std::future::pending::<()>();
+        tokio::select! {
+            _ = signal::ctrl_c() => {}
+            _ = terminate => {}
+        }
+    })
 }

@@ -1,91 +1,110 @@
-//! Three webhooks on the one URL that Chat calls, each with a handler of its own.
+//! Layers for three webhooks, stacked around one axum handler; the packet of the third is written here.
 //!
-//! Start it with `cargo run --example compose`, and call it, as Chat would, with
-//! `cargo run --example simulate -- http://127.0.0.1:3000/callback`, and again with
-//! `--command Sns.CallbackFriendDelete --body tests/samples/friend-delete.json`.
-//!
-//! The environment sets it up: `ADDR` (default `127.0.0.1:3000`), `SDK_APP_ID` (default `1400000000`)
-//! and `CALLBACK_TOKEN` (default none; several are separated by commas).
+//! `cargo run --example compose` starts it. Call it as Chat would:
+//! `cargo run -p simulate -- http://127.0.0.1:3000/callback`, and again with `--event friend-delete`.
+//! `ADDR` sets the address, and `CALLBACK_TOKEN` the token, or several, separated by commas.
 
-mod support;
+use std::{env, error::Error, io, time::Duration};
 
-use std::{error::Error, process::ExitCode};
-
-use axum::{Router, http::StatusCode, routing::post};
-use serde::Deserialize;
+use axum::{
+    Router,
+    extract::Request,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use tokio::{net::TcpListener, signal};
 use tower::ServiceBuilder;
 use tower_http::timeout::TimeoutLayer;
-use tower_tencent_chat::{Callback, CallbackResponse, FriendAdd, Packet, UserId, acknowledge};
+use tower_tencent_chat::{
+    Callback, CallbackResponse, FriendAdd, FriendAddLayer, FriendDelete, Packet, Token, UserId,
+    acknowledge,
+};
 
-use support::{TIMEOUT, friend_add_layer, print};
-
-#[derive(Deserialize)]
-struct FriendDelete {
-    #[serde(rename = "PairList")]
-    pair_list: Vec<Pair>,
-}
-
-impl Packet for FriendDelete {
-    const COMMAND: &'static str = "Sns.CallbackFriendDelete";
-}
-
-#[derive(Deserialize)]
-struct BlackListAdd {
-    #[serde(rename = "PairList")]
-    pair_list: Vec<Pair>,
-}
-
-impl Packet for BlackListAdd {
-    const COMMAND: &'static str = "Sns.CallbackBlackListAdd";
-}
-
-#[derive(Deserialize)]
-struct Pair {
+/// A user has sent another a message. The field for what they wrote is left out here.
+#[derive(serde::Deserialize)]
+struct AfterSendMsg {
     #[serde(rename = "From_Account")]
-    from: UserId,
+    from_account: UserId,
     #[serde(rename = "To_Account")]
-    to: UserId,
+    to_account: UserId,
 }
 
-async fn friend_added(callback: Callback<FriendAdd>) -> CallbackResponse {
-    let pairs = callback.pair_list.iter();
-    print(
-        "added",
-        pairs.map(|pair| (&pair.from_account, &pair.to_account)),
-    );
-    CallbackResponse::ok()
+impl Packet for AfterSendMsg {
+    const COMMAND: &'static str = "C2C.CallbackAfterSendMsg";
 }
 
-async fn friend_deleted(callback: Callback<FriendDelete>) -> CallbackResponse {
-    let pairs = callback.pair_list.iter();
-    print("deleted", pairs.map(|pair| (&pair.from, &pair.to)));
-    CallbackResponse::ok()
+/// Takes every request of the URL; a layer has put the callback that it received into the request.
+async fn callbacks(
+    added: Option<Callback<FriendAdd>>,
+    deleted: Option<Callback<FriendDelete>>,
+    sent: Option<Callback<AfterSendMsg>>,
+    request: Request,
+) -> Response {
+    if let Some(added) = added {
+        for pair in &added.pair_list {
+            print(&pair.from_account, "added", &pair.to_account);
+        }
+    } else if let Some(deleted) = deleted {
+        for pair in &deleted.pair_list {
+            print(&pair.from_account, "deleted", &pair.to_account);
+        }
+    } else if let Some(sent) = sent {
+        print(&sent.from_account, "wrote to", &sent.to_account);
+    } else {
+        return acknowledge(request).await;
+    }
+    CallbackResponse::ok().into_response()
 }
 
-async fn blocked(callback: Callback<BlackListAdd>) -> CallbackResponse {
-    let pairs = callback.pair_list.iter();
-    print("blocked", pairs.map(|pair| (&pair.from, &pair.to)));
-    CallbackResponse::ok()
+/// Escapes the UserIDs: a line break in one would forge a line.
+fn print(from: &str, did: &str, to: &str) {
+    println!("{} {did} {}", from.escape_debug(), to.escape_debug());
 }
 
 #[tokio::main]
-async fn main() -> ExitCode {
-    support::run(serve()).await
+async fn main() -> Result<(), Box<dyn Error>> {
+    tracing_subscriber::fmt().with_writer(io::stderr).init();
+
+    let tokens = env::var_os("CALLBACK_TOKEN").unwrap_or_default();
+    let tokens = tokens.to_str().ok_or("CALLBACK_TOKEN is not UTF-8")?;
+    let tokens = tokens.split(',').filter(|_| !tokens.is_empty());
+    let tokens = tokens.map(Token::new).collect::<Result<Vec<_>, _>>()?;
+
+    let friend_add = FriendAddLayer::new(1400000000).tokens(tokens);
+    let timeout = Duration::from_secs(2);
+    let layers = ServiceBuilder::new()
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::REQUEST_TIMEOUT,
+            timeout,
+        ))
+        .layer(friend_add.for_packet::<FriendDelete>())
+        .layer(friend_add.for_packet::<AfterSendMsg>())
+        .layer(friend_add);
+    let app = Router::new().route("/callback", post(callbacks).layer(layers));
+
+    let stop = stop_signal()?;
+    let addr = env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
+    let listener = TcpListener::bind(addr).await?;
+    println!("Listening on http://{}/callback", listener.local_addr()?);
+    axum::serve(listener, app)
+        .with_graceful_shutdown(stop)
+        .await?;
+    Ok(())
 }
 
-async fn serve() -> Result<(), Box<dyn Error>> {
-    let friend_add = friend_add_layer()?;
-    // With the app id, the tokens and the limits of the first.
-    let friend_delete = friend_add.for_packet::<FriendDelete>();
-    let black_list_add = friend_add.for_packet::<BlackListAdd>();
-    let callbacks = ServiceBuilder::new()
-        .layer(friend_add.route_to(post(friend_added)))
-        .layer(friend_delete.route_to(post(friend_deleted)))
-        .layer(black_list_add.route_to(post(blocked)))
-        .service(post(acknowledge));
-    let timeout = TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, TIMEOUT);
-    let app = Router::new()
-        .route_service("/callback", callbacks)
-        .layer(timeout);
-    support::serve(app).await
+/// Ctrl-C, or SIGTERM, which asks a service to stop; caught from the call on.
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    #[cfg(unix)]
+    let mut terminate = signal::unix::signal(signal::unix::SignalKind::terminate())?;
+    Ok(async move {
+        #[cfg(unix)]
+        let terminate = terminate.recv();
+        #[cfg(not(unix))]
+        let terminate = std::future::pending::<()>();
+        tokio::select! {
+            _ = signal::ctrl_c() => {}
+            _ = terminate => {}
+        }
+    })
 }
