@@ -76,14 +76,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         println!("curl '{url}?{query}' -d '{body}'");
     }
     axum::serve(listener, app)
-        .with_graceful_shutdown(async {
-            stop.await;
-            // Callbacks have been answered by then, but a client may never end what it has begun.
-            tokio::spawn(async {
-                sleep(TIMEOUT * 2).await;
-                process::exit(0)
-            });
-        })
+        .with_graceful_shutdown(stop)
         .await?;
     Ok(())
 }
@@ -101,5 +94,10 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
             _ = signal::ctrl_c() => {}
             _ = terminate => {}
         }
+        // Callbacks are answered by then, but a client may never end what it has begun.
+        tokio::spawn(async {
+            sleep(TIMEOUT * 2).await;
+            process::exit(0)
+        });
     })
 }

@@ -4,7 +4,7 @@
 //! `cargo run -p simulate -- http://127.0.0.1:3000/callback`, and again with `--event friend-delete`.
 //! `ADDR` sets the address, and `CALLBACK_TOKEN` the token, or several, separated by commas.
 
-use std::{env, error::Error, io, time::Duration};
+use std::{env, error::Error, io, process, time::Duration};
 
 use axum::{
     Router,
@@ -13,13 +13,16 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use tokio::{net::TcpListener, signal};
+use tokio::{net::TcpListener, signal, time::sleep};
 use tower::ServiceBuilder;
 use tower_http::timeout::TimeoutLayer;
 use tower_tencent_chat::{
     Callback, CallbackResponse, FriendAdd, FriendAddLayer, FriendDelete, Packet, Token, UserId,
     acknowledge,
 };
+
+/// How long Chat waits for an answer.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A user has sent another a message. The field for what they wrote is left out here.
 #[derive(serde::Deserialize)]
@@ -72,7 +75,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let tokens = tokens.map(Token::new).collect::<Result<Vec<_>, _>>()?;
 
     let friend_add = FriendAddLayer::new(1400000000).tokens(tokens);
-    let timeout = Duration::from_secs(2);
     let layers = ServiceBuilder::new()
         .layer(TimeoutLayer::with_status_code(
             StatusCode::REQUEST_TIMEOUT,
@@ -106,5 +108,10 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
             _ = signal::ctrl_c() => {}
             _ = terminate => {}
         }
+        // Callbacks are answered by then, but a client may never end what it has begun.
+        tokio::spawn(async {
+            sleep(TIMEOUT * 2).await;
+            process::exit(0)
+        });
     })
 }
