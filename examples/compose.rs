@@ -1,8 +1,8 @@
-//! Layers for three webhooks, stacked around one axum handler; the packet of the third is written here.
+//! Two layers stacked around one axum handler; one is for a webhook whose packet is written here.
 //!
-//! `cargo run --example compose` starts it. Call it as Chat would:
-//! `cargo run -p simulate -- http://127.0.0.1:3000/callback`, and again with `--event friend-delete`.
-//! `ADDR` sets the address, and `CALLBACK_TOKEN` the token, or several, separated by commas.
+//! `cargo run --example compose` starts it, and `cargo run -p simulate -- http://127.0.0.1:3000/callback`
+//! calls it as Chat would. `ADDR` sets the address, and `CALLBACK_TOKEN` the token, or several,
+//! separated by commas.
 
 use std::{env, error::Error, io, process, time::Duration};
 
@@ -17,14 +17,14 @@ use tokio::{net::TcpListener, signal, time::sleep};
 use tower::ServiceBuilder;
 use tower_http::timeout::TimeoutLayer;
 use tower_tencent_chat::{
-    Callback, CallbackResponse, FriendAdd, FriendAddLayer, FriendDelete, Packet, Token, UserId,
-    acknowledge,
+    Callback, CallbackResponse, FriendAdd, FriendAddLayer, Packet, Token, UserId, acknowledge,
 };
 
 /// How long Chat waits for an answer.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A user has sent another a message. The field for what they wrote is left out here.
+/// The packet of `C2C.CallbackAfterSendMsg`: a user has sent another a message. What isn't named here,
+/// such as the message itself, is not read.
 #[derive(serde::Deserialize)]
 struct AfterSendMsg {
     #[serde(rename = "From_Account")]
@@ -40,17 +40,12 @@ impl Packet for AfterSendMsg {
 /// Takes every request of the URL; a layer has put the callback that it received into the request.
 async fn callbacks(
     added: Option<Callback<FriendAdd>>,
-    deleted: Option<Callback<FriendDelete>>,
     sent: Option<Callback<AfterSendMsg>>,
     request: Request,
 ) -> Response {
     if let Some(added) = added {
         for pair in &added.pair_list {
             print(&pair.from_account, "added", &pair.to_account);
-        }
-    } else if let Some(deleted) = deleted {
-        for pair in &deleted.pair_list {
-            print(&pair.from_account, "deleted", &pair.to_account);
         }
     } else if let Some(sent) = sent {
         print(&sent.from_account, "wrote to", &sent.to_account);
@@ -75,12 +70,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let tokens = tokens.map(Token::new).collect::<Result<Vec<_>, _>>()?;
 
     let friend_add = FriendAddLayer::new(1400000000).tokens(tokens);
+    let timeout = TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, TIMEOUT);
     let layers = ServiceBuilder::new()
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::REQUEST_TIMEOUT,
-            timeout,
-        ))
-        .layer(friend_add.for_packet::<FriendDelete>())
+        .layer(timeout)
         .layer(friend_add.for_packet::<AfterSendMsg>())
         .layer(friend_add);
     let app = Router::new().route("/callback", post(callbacks).layer(layers));
