@@ -92,6 +92,9 @@ struct BorrowedPair<'a> {
     initiator_account: LenientText<'a>,
 }
 
+/// How many pairs' room may be left over in a list: it has grown by doubling, and may be kept.
+const SPARE_PAIRS: usize = 64;
+
 fn pair_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<FriendPair>, D::Error> {
     struct Pairs;
 
@@ -109,6 +112,9 @@ fn pair_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<FriendPai
                 if let Some(last) = pairs.last_mut() {
                     last.fill(pair);
                 }
+            }
+            if pairs.capacity() - pairs.len() > SPARE_PAIRS {
+                pairs.shrink_to_fit();
             }
             Ok(pairs)
         }

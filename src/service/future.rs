@@ -175,9 +175,8 @@ impl<S: Clone> Delivery<S> {
             Ok((packet, bytes)) => {
                 trace::verified(&context, &mut head.extensions);
                 head.extensions.insert(Callback::new(packet, context));
-                let request = Request::from_parts(head, RequestBody::bytes(bytes));
-                #[cfg(feature = "axum")]
-                let request = without_axums_limit(request);
+                let mut request = Request::from_parts(head, RequestBody::bytes(bytes));
+                lift_axums_limit(&mut request);
                 State::Waiting {
                     service,
                     request: Some(request),
@@ -194,10 +193,12 @@ impl<S: Clone> Delivery<S> {
 
 /// A body that was read is in memory already: axum's extractors must not answer 413 to it.
 #[cfg(feature = "axum")]
-fn without_axums_limit<B>(mut request: Request<B>) -> Request<B> {
-    axum_core::extract::DefaultBodyLimit::disable().apply(&mut request);
-    request
+fn lift_axums_limit<B>(request: &mut Request<B>) {
+    axum_core::extract::DefaultBodyLimit::disable().apply(request);
 }
+
+#[cfg(not(feature = "axum"))]
+fn lift_axums_limit<B>(_: &mut Request<B>) {}
 
 impl<S, B, P, ResBody> Future for ResponseFuture<S, B, P>
 where
