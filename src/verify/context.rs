@@ -27,14 +27,17 @@ pub struct CallbackContext {
 impl CallbackContext {
     pub(crate) fn new(
         sdk_app_id: u64,
-        parameters: Parameters<'_>,
+        parameters: &Parameters<'_>,
         request_time: Option<SystemTime>,
     ) -> Self {
         Self {
             sdk_app_id,
-            client_ip: parameters.client_ip.and_then(|ip| ip.parse().ok()),
+            client_ip: parameters
+                .client_ip
+                .as_deref()
+                .and_then(|ip| ip.parse().ok()),
             platform: parameters.opt_platform.as_deref().map(Platform::from),
-            request_id: parameters.request_id.map(Into::into),
+            request_id: parameters.request_id.as_deref().map(Into::into),
             request_time,
         }
     }

@@ -66,7 +66,7 @@ impl Configuration {
             }
         };
         let sdk_app_id = self.sdk_app_id;
-        Ok(CallbackContext::new(sdk_app_id, parameters, request_time))
+        Ok(CallbackContext::new(sdk_app_id, &parameters, request_time))
     }
 
     fn verify_sdk_app_id(&self, parameters: &Parameters<'_>) -> Result<(), Rejection> {
