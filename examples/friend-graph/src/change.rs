@@ -92,10 +92,19 @@ impl Change {
         self.pairs.len() as u64
     }
 
-    /// Writes all pairs in one transaction. Tells how many have changed; the others are older than what is
-    /// known already.
+    /// Writes all pairs or none. Tells how many have changed; the others are older than what is known already.
     pub(crate) async fn commit(&self, connection: &mut AnyConnection) -> sqlx::Result<u64> {
+        if self.pairs.len() <= ROWS {
+            // One statement is a transaction by itself.
+            return self.write(connection).await;
+        }
         let mut transaction = connection.begin().await?;
+        let changed = self.write(&mut transaction).await?;
+        transaction.commit().await?;
+        Ok(changed)
+    }
+
+    async fn write(&self, connection: &mut AnyConnection) -> sqlx::Result<u64> {
         let mut changed = 0;
         let pairs: Vec<_> = self.pairs.iter().collect();
         for pairs in pairs.chunks(ROWS) {
@@ -111,9 +120,8 @@ impl Change {
                     .bind(to.as_str())
                     .bind(initiator.as_deref());
             }
-            changed += query.execute(&mut *transaction).await?.rows_affected();
+            changed += query.execute(&mut *connection).await?.rows_affected();
         }
-        transaction.commit().await?;
         Ok(changed)
     }
 }

@@ -120,6 +120,10 @@ async fn set_time_limits(connection: &mut AnyConnection) -> sqlx::Result<()> {
 
 /// Runs a query, and takes care that its connection finds back into the pool, or a new one its place: a
 /// database that is gone may never say so.
+///
+/// A connection whose query failed is never used again. SQLite rolls some transactions back by itself, a full
+/// disk's for one, and sqlx, which counts them, then takes each later one for a part of it and commits none.
+/// And a PostgreSQL that has become a standby would refuse every change for as long as its session lasts.
 async fn run<T>(
     pool: &AnyPool,
     deadline: Instant,
@@ -127,11 +131,11 @@ async fn run<T>(
 ) -> Result<T, Failure> {
     let mut connection = timeout_at(deadline, pool.acquire()).await??;
     let result = timeout_at(deadline, query(&mut connection)).await;
-    let late = result.is_err();
+    let failed = !matches!(result, Ok(Ok(_)));
     let release = async move {
-        if late {
-            // What was cut short may have left a transaction open, unknown to sqlx. But first the database
-            // ends the statement, so that it never has more of them than the pool has connections.
+        if failed {
+            // First the database ends a statement that was cut short, so that it never has more of them than
+            // the pool has connections.
             let _ = connection.ping().await;
             let _ = connection.close().await;
         } else {

@@ -71,6 +71,34 @@ async fn a_replica_that_is_killed_loses_nothing() {
     }
 }
 
+/// As in a switchover: sessions that began while the server only read do so for as long as they last.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_postgres_that_was_read_only_for_a_while_is_written_to_again() {
+    let Some(database) = Database::postgres() else {
+        return;
+    };
+    let _machine = MACHINE.lock().await;
+    let app = App::start(&database);
+    let chat = Chat::new();
+    chat.deliver(&app, &add([("alice", "bob")])).await;
+    let mut connection = database.connect().await;
+    let read_only = "ALTER DATABASE postgres SET default_transaction_read_only = on";
+    connection.execute(read_only).await.unwrap();
+    let end_sessions = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                        WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
+    connection.execute(end_sessions).await.unwrap();
+    for _ in 0..30 {
+        let answer = chat.send(&app.url, &add([("alice", "carol")])).await;
+        assert!(matches!(answer, Answer::Fail(_)), "{answer:?}");
+    }
+    let writable = "ALTER DATABASE postgres RESET default_transaction_read_only";
+    connection.execute(writable).await.unwrap();
+    for _ in 0..30 {
+        chat.deliver(&app, &add([("alice", "dave")])).await;
+    }
+    assert_eq!(database.friends().await.len(), 2);
+}
+
 /// Something that makes a database useless.
 trait Outage {
     async fn begin(&mut self);

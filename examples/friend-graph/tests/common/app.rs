@@ -46,9 +46,11 @@ impl App {
         Self { child, log, url }
     }
 
-    /// Starts it without any settings.
+    /// Starts it without any settings. A file that may not grow is an error to it, and no signal.
     pub(crate) fn command() -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_friend-graph"));
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' XFSZ; exec \"$0\""]);
+        command.arg(env!("CARGO_BIN_EXE_friend-graph"));
         for setting in ["ADDR", "CALLBACK_TOKEN", "DATABASE_URL", "SDK_APP_ID"] {
             command.env_remove(setting);
         }
@@ -70,6 +72,16 @@ impl App {
 
     pub(crate) fn address(&self) -> &str {
         self.url.strip_prefix("http://").unwrap()
+    }
+
+    /// How large the files that it writes may become; `unlimited` ends that.
+    pub(crate) fn limit_files(&self, bytes: &str) {
+        let id = self.child.id().to_string();
+        let limit = format!("--fsize={bytes}:unlimited");
+        let status = Command::new("prlimit")
+            .args(["--pid", &id, &limit])
+            .status();
+        assert!(status.unwrap().success());
     }
 
     pub(crate) fn threads(&self) -> usize {

@@ -1,4 +1,7 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use sqlx::{AnyConnection, Connection, Row as _};
 use tempfile::TempDir;
@@ -32,6 +35,10 @@ impl Database {
 
     pub(crate) fn sqlite() -> Self {
         Self::Sqlite(TempDir::new().unwrap())
+    }
+
+    pub(crate) fn sqlite_in(folder: &Path) -> Self {
+        Self::Sqlite(TempDir::new_in(folder).unwrap())
     }
 
     pub(crate) fn postgres() -> Option<Self> {
