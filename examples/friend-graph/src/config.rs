@@ -9,10 +9,17 @@ const DATABASE_URL: &str = "sqlite:friend-graph.db?mode=rwc";
 
 pub(crate) struct Config {
     pub(crate) addr: String,
+    pub(crate) tls: Option<TlsFiles>,
     pub(crate) database_url: String,
     pub(crate) friend_add: FriendAddLayer,
     /// Whether callbacks have to be signed.
     pub(crate) signed: bool,
+}
+
+/// The app's own certificate, in PEM.
+pub(crate) struct TlsFiles {
+    pub(crate) cert: String,
+    pub(crate) key: String,
 }
 
 impl Config {
@@ -22,6 +29,7 @@ impl Config {
         let tokens = setting("CALLBACK_TOKEN", "")?;
         Ok(Self {
             addr: setting("ADDR", "127.0.0.1:3000")?,
+            tls: tls_files()?,
             database_url,
             friend_add: friend_add(&tokens)?,
             signed: !tokens.is_empty(),
@@ -39,6 +47,16 @@ fn friend_add(tokens: &str) -> Result<FriendAddLayer, String> {
         layer = layer.token(token);
     }
     Ok(layer)
+}
+
+fn tls_files() -> Result<Option<TlsFiles>, String> {
+    let cert = setting("TLS_CERT", "")?;
+    let key = setting("TLS_KEY", "")?;
+    match (cert.is_empty(), key.is_empty()) {
+        (true, true) => Ok(None),
+        (false, false) => Ok(Some(TlsFiles { cert, key })),
+        _ => Err("TLS_CERT, TLS_KEY: one is of no use without the other".to_owned()),
+    }
 }
 
 /// The URL may hold a password, so no error repeats it.

@@ -9,17 +9,19 @@ mod config;
 mod friend_delete;
 mod metrics;
 mod page;
+mod server;
 mod shutdown;
 mod store;
 
 use std::{
     error::Error,
     io::{self, IsTerminal, Write},
+    net::TcpListener,
     process::ExitCode,
 };
 
 use axum::{Router, routing::get};
-use tokio::{net::TcpListener, runtime::Runtime};
+use tokio::runtime::Runtime;
 use tokio_util::task::TaskTracker;
 use tracing_subscriber::EnvFilter;
 
@@ -79,15 +81,19 @@ async fn serve() -> Result<(), Box<dyn Error>> {
 
     let addr = &config.addr;
     let listener = TcpListener::bind(addr)
-        .await
         .map_err(|error| format!("ADDR: no listening on {addr:?}: {error}"))?;
+    let tls = match &config.tls {
+        Some(files) => Some(server::tls(files).await?),
+        None => None,
+    };
     if !config.signed {
         tracing::warn!("no CALLBACK_TOKEN is set: anybody who knows the app id can send callbacks");
     }
     let address = listener.local_addr()?;
     // The app is of use where nobody reads its output, too.
-    let _ = writeln!(io::stdout(), "Listening on http://{address}/callback");
-    shutdown::serve(listener, router, stop).await?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let _ = writeln!(io::stdout(), "Listening on {scheme}://{address}/callback");
+    server::serve(listener, tls, router, stop).await?;
     app.commits.close();
     app.commits.wait().await;
     app.store.close().await;

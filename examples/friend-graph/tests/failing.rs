@@ -4,6 +4,12 @@ mod common;
 
 use std::time::Duration;
 
+use common::{
+    Answer, App, Chat, Database, add,
+    load::{Load, assert_whole},
+    proxy::Proxy,
+    socket::{connect, head, send},
+};
 use sqlx::{AnyConnection, Executor};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -11,13 +17,6 @@ use tokio::{
     sync::Mutex,
     task::JoinSet,
     time::{sleep, timeout},
-};
-use tower_tencent_chat::test_util::CallbackRequest;
-
-use common::{
-    Answer, App, Chat, Database, add,
-    load::{Load, assert_whole},
-    proxy::Proxy,
 };
 
 /// How often a process is killed.
@@ -377,25 +376,6 @@ async fn a_locked_table_costs_no_more_than_the_connections_there_are() {
         app.wait_for_metric("callbacks_in_flight", 0.0).await;
         assert_eq!(app.get("/healthz").await.status(), 200);
     }
-}
-
-async fn connect(app: &App) -> TcpStream {
-    TcpStream::connect(app.address()).await.unwrap()
-}
-
-/// Sends a whole callback, and leaves its answer to be read.
-async fn send(app: &App, request: &CallbackRequest) -> TcpStream {
-    let body = request.body();
-    let mut client = connect(app).await;
-    let head = head(request, body.len());
-    client.write_all(head.as_bytes()).await.unwrap();
-    client.write_all(&body).await.unwrap();
-    client
-}
-
-fn head(request: &CallbackRequest, length: usize) -> String {
-    let uri = request.clone().path("/callback").uri();
-    format!("POST {uri} HTTP/1.1\r\nhost: app\r\ncontent-length: {length}\r\n\r\n")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -51,7 +51,14 @@ impl App {
         let mut command = Command::new("sh");
         command.args(["-c", "trap '' XFSZ; exec \"$0\""]);
         command.arg(env!("CARGO_BIN_EXE_friend-graph"));
-        for setting in ["ADDR", "CALLBACK_TOKEN", "DATABASE_URL", "SDK_APP_ID"] {
+        for setting in [
+            "ADDR",
+            "CALLBACK_TOKEN",
+            "DATABASE_URL",
+            "SDK_APP_ID",
+            "TLS_CERT",
+            "TLS_KEY",
+        ] {
             command.env_remove(setting);
         }
         command

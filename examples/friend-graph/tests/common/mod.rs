@@ -8,6 +8,7 @@ mod database;
 pub(crate) mod load;
 mod postgres;
 pub(crate) mod proxy;
+pub(crate) mod socket;
 
 use std::{
     env,
