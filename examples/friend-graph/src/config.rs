@@ -1,16 +1,20 @@
 //! What the environment says.
 
-use std::env;
+use std::{env, path::PathBuf};
 
 use tower_tencent_chat::{FriendAddLayer, Token};
 
 /// The file that is used where `DATABASE_URL` is not set: created in the working directory.
 const DATABASE_URL: &str = "sqlite:friend-graph.db?mode=rwc";
 
+/// The file that is used if `JOURNAL` is not set.
+const JOURNAL: &str = "friend-graph.db.journal";
+
 pub(crate) struct Config {
     pub(crate) addr: String,
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) database_url: String,
+    pub(crate) journal: Option<PathBuf>,
     pub(crate) friend_add: FriendAddLayer,
     /// Whether callbacks have to be signed.
     pub(crate) signed: bool,
@@ -31,6 +35,9 @@ impl Config {
             addr: setting("ADDR", "127.0.0.1:3000")?,
             tls: tls_files()?,
             database_url,
+            journal: Some(setting("JOURNAL", JOURNAL)?)
+                .filter(|file| file != "off")
+                .map(PathBuf::from),
             friend_add: friend_add(&tokens)?,
             signed: !tokens.is_empty(),
         })

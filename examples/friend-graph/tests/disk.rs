@@ -51,6 +51,7 @@ async fn assert_survives_a_full_disk(
     let after = send_until(app, "after", is_ok, 50).await;
     assert_eq!(after.len(), 50);
     acknowledged.extend(after);
+    app.settle().await;
     let friends = database.friends().await;
     let missing: Vec<_> = acknowledged.difference(&friends).collect();
     assert!(
@@ -113,6 +114,7 @@ async fn a_full_disk_loses_nothing_that_was_acknowledged() {
         return println!("skipped: mounting a disk needs root");
     };
     let database = Database::sqlite_in(disk.path());
-    let app = App::start(&database);
+    let journal = TempDir::new_in(disk.path()).unwrap();
+    let app = App::start_in(journal, &database, &[]);
     assert_survives_a_full_disk(&app, &database, || disk.fill(), || disk.free()).await;
 }

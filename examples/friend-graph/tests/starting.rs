@@ -18,6 +18,7 @@ fn run(settings: &[(&str, &str)]) -> Output {
     // Where it starts all the same, it ends at once.
     command
         .env("ADDR", "nowhere")
+        .env("JOURNAL", "off")
         .envs(settings.iter().copied());
     command.output().unwrap()
 }
@@ -113,7 +114,7 @@ async fn a_start_keeps_what_is_stored() {
         let mut app = App::start(&database);
         chat.deliver(&app, &add([("alice", "bob")])).await;
         let before = database.rows().await;
-        app.kill_and_restart(&database);
+        app.kill_and_restart();
         assert_eq!(database.rows().await, before);
         chat.deliver(&app, &add([("alice", "carol")])).await;
         assert_eq!(database.friends().await.len(), 2);

@@ -46,8 +46,10 @@ impl Chat {
         Answer::Fail(body["ErrorInfo"].as_str().unwrap().to_owned())
     }
 
+    /// Returns when the database has it.
     pub(crate) async fn deliver(&self, app: &App, request: &CallbackRequest) {
         assert_eq!(self.send(&app.url, request).await, Answer::Ok);
+        app.settle().await;
     }
 }
 
