@@ -11,15 +11,13 @@ use axum::{
 };
 use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
-use tower::ServiceBuilder;
 use tower_tencent_chat::{
-    Callback, CallbackResponse, FriendAdd, FriendAddLayer, Rejection, acknowledge,
+    Callback, CallbackResponse, CallbackRouter, FriendAdd, FriendDelete, Rejection, Token,
 };
 
 use crate::{
     App,
     change::{self, Change, ChangesFriends},
-    friend_delete::FriendDelete,
     lost,
     metrics::{self, Metrics, Outcome},
 };
@@ -40,18 +38,15 @@ struct Arrival(Instant);
 #[derive(Clone)]
 struct HandedIn;
 
-pub(crate) fn router(app: &App, friend_add: FriendAddLayer) -> Router {
-    let friend_delete = friend_add.for_packet::<FriendDelete>();
-    let callbacks = ServiceBuilder::new()
-        .layer(friend_add.route_to(post(write::<FriendAdd>).with_state(app.clone())))
-        .layer(friend_delete.route_to(post(write::<FriendDelete>).with_state(app.clone())))
-        .service(post(acknowledge));
+pub(crate) fn router(app: &App, sdk_app_id: u64, tokens: &[Token]) -> Router {
+    let callbacks = CallbackRouter::new(sdk_app_id)
+        .tokens(tokens.iter().cloned())
+        .route::<FriendAdd>(post(write::<FriendAdd>).with_state(app.clone()))
+        .route::<FriendDelete>(post(write::<FriendDelete>).with_state(app.clone()));
+    let count = middleware::from_fn_with_state(app.metrics.clone(), limit_and_count);
     Router::new()
         .route_service("/callback", callbacks)
-        .layer(middleware::from_fn_with_state(
-            app.metrics.clone(),
-            limit_and_count,
-        ))
+        .layer(count)
 }
 
 /// Answers OK once all pairs are on the disk, and only then.
@@ -120,7 +115,7 @@ async fn limit_and_count(
         late()
     });
     if let Some(rejection) = response.extensions().get::<Rejection>() {
-        metrics.refused(&format!("{:?}", rejection.kind()));
+        metrics.refused(rejection.kind().as_str());
     }
     if let Some(outcome) = outcome(&response) {
         metrics.count(outcome);

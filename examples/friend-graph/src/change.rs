@@ -4,9 +4,7 @@ use std::{collections::BTreeMap, fmt, time::UNIX_EPOCH};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tower_tencent_chat::{CallbackContext, FriendAdd, Packet, UserId};
-
-use crate::friend_delete::FriendDelete;
+use tower_tencent_chat::{CallbackContext, FriendAdd, FriendDelete, Packet, UserId};
 
 /// The bytes of a text. A UserID has 32 today; an entry of PostgreSQL's indexes has room for two of these.
 const MAX_TEXT: usize = 1024;

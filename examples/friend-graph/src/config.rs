@@ -2,7 +2,7 @@
 
 use std::{env, path::PathBuf};
 
-use tower_tencent_chat::{FriendAddLayer, Token};
+use tower_tencent_chat::Token;
 
 /// The file that is used where `DATABASE_URL` is not set: created in the working directory.
 const DATABASE_URL: &str = "sqlite:friend-graph.db?mode=rwc";
@@ -15,9 +15,9 @@ pub(crate) struct Config {
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) database_url: String,
     pub(crate) journal: Option<PathBuf>,
-    pub(crate) friend_add: FriendAddLayer,
-    /// Whether callbacks have to be signed.
-    pub(crate) signed: bool,
+    pub(crate) sdk_app_id: u64,
+    /// Any of which may have signed; without one, callbacks need not be signed.
+    pub(crate) tokens: Vec<Token>,
 }
 
 /// The app's own certificate, in PEM.
@@ -30,7 +30,6 @@ impl Config {
     pub(crate) fn from_env() -> Result<Self, String> {
         let database_url = setting("DATABASE_URL", DATABASE_URL)?;
         check_database_url(&database_url).map_err(|error| format!("DATABASE_URL: {error}"))?;
-        let tokens = setting("CALLBACK_TOKEN", "")?;
         Ok(Self {
             addr: setting("ADDR", "127.0.0.1:3000")?,
             tls: tls_files()?,
@@ -38,22 +37,22 @@ impl Config {
             journal: Some(setting("JOURNAL", JOURNAL)?)
                 .filter(|file| file != "off")
                 .map(PathBuf::from),
-            friend_add: friend_add(&tokens)?,
-            signed: !tokens.is_empty(),
+            sdk_app_id: setting("SDK_APP_ID", "1400000000")?
+                .parse()
+                .map_err(|_| "SDK_APP_ID: not a number")?,
+            tokens: tokens()?,
         })
     }
 }
 
-/// The layer for the app `SDK_APP_ID`, with tokens that are separated by commas.
-fn friend_add(tokens: &str) -> Result<FriendAddLayer, String> {
-    let sdk_app_id = setting("SDK_APP_ID", "1400000000")?;
-    let sdk_app_id = sdk_app_id.parse().map_err(|_| "SDK_APP_ID: not a number")?;
-    let mut layer = FriendAddLayer::new(sdk_app_id);
-    for token in tokens.split(',').filter(|_| !tokens.is_empty()) {
-        let token = Token::new(token).map_err(|error| format!("CALLBACK_TOKEN: {error}"))?;
-        layer = layer.token(token);
+/// They are separated by commas.
+fn tokens() -> Result<Vec<Token>, String> {
+    let tokens = setting("CALLBACK_TOKEN", "")?;
+    if tokens.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(layer)
+    let tokens: Result<_, _> = tokens.split(',').map(Token::new).collect();
+    tokens.map_err(|error| format!("CALLBACK_TOKEN: {error}"))
 }
 
 fn tls_files() -> Result<Option<TlsFiles>, String> {

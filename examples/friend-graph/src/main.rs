@@ -6,7 +6,6 @@ mod api;
 mod callback;
 mod change;
 mod config;
-mod friend_delete;
 mod journal;
 mod lost;
 mod metrics;
@@ -86,25 +85,33 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         .route("/", get(page::page))
         .merge(api::router())
         .with_state(app.clone())
-        .merge(callback::router(&app, config.friend_add));
-
-    let addr = &config.addr;
-    let listener = TcpListener::bind(addr)
-        .map_err(|error| format!("ADDR: no listening on {addr:?}: {error}"))?;
+        .merge(callback::router(&app, config.sdk_app_id, &config.tokens));
     let tls = match &config.tls {
         Some(files) => Some(server::tls(files).await?),
         None => None,
     };
-    if !config.signed {
-        tracing::warn!("no CALLBACK_TOKEN is set: anybody who knows the app id can send callbacks");
-    }
-    let address = listener.local_addr()?;
-    // The app is of use where nobody reads its output, too.
-    let scheme = if tls.is_some() { "https" } else { "http" };
-    let _ = writeln!(io::stdout(), "Listening on {scheme}://{address}/callback");
+    let listener = listen(&config)?;
     server::serve(listener, tls, router, stop).await?;
     app.stop().await;
     Ok(())
+}
+
+fn listen(config: &Config) -> Result<TcpListener, Box<dyn Error>> {
+    let addr = &config.addr;
+    let listener = TcpListener::bind(addr)
+        .map_err(|error| format!("ADDR: no listening on {addr:?}: {error}"))?;
+    if config.tokens.is_empty() {
+        tracing::warn!("no CALLBACK_TOKEN is set: anybody who knows the app id can send callbacks");
+    }
+    let scheme = if config.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    let address = listener.local_addr()?;
+    // The app is of use if nobody reads its output, too.
+    let _ = writeln!(io::stdout(), "Listening on {scheme}://{address}/callback");
+    Ok(listener)
 }
 
 impl App {

@@ -161,7 +161,7 @@ impl Metrics {
             self.callbacks.with_label_values(&[outcome.name()]);
         }
         for kind in REFUSALS {
-            self.refusals.with_label_values(&[&format!("{kind:?}")]);
+            self.refusals.with_label_values(&[kind.as_str()]);
         }
         self.refusals.with_label_values(&[UNSTORABLE]);
     }

@@ -159,6 +159,6 @@ async fn either_token_signs_and_neither_is_logged() {
     ));
     assert!(!app.log().contains("secret"), "{}", app.log());
     assert!(!app.log().contains("CALLBACK_TOKEN"), "{}", app.log());
-    let name = "refusals_total{kind=\"SignMismatch\"}";
+    let name = "refusals_total{kind=\"sign_mismatch\"}";
     assert_eq!(app.metric(name).await, 1.0);
 }
