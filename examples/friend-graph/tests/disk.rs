@@ -35,6 +35,16 @@ async fn send_until(app: &App, prefix: &str, expected: fn(&Answer) -> bool, coun
     panic!("only {seen} of {count} answers are as expected");
 }
 
+/// Something small may find room all the same.
+async fn wait_for_health(app: &App, status: u16) {
+    for _ in 0..100 {
+        if app.get("/healthz").await.status() == status {
+            return;
+        }
+    }
+    panic!("/healthz is never {status}");
+}
+
 /// Whether a disk is full or not, what is answered OK is committed.
 async fn assert_survives_a_full_disk(
     app: &App,
@@ -47,11 +57,13 @@ async fn assert_survives_a_full_disk(
     let mut acknowledged = send_until(app, "before", is_ok, 10).await;
     fill();
     acknowledged.extend(send_until(app, "full", is_fail, 50).await);
+    wait_for_health(app, 503).await;
     free();
     let after = send_until(app, "after", is_ok, 50).await;
     assert_eq!(after.len(), 50);
     acknowledged.extend(after);
     app.settle().await;
+    wait_for_health(app, 200).await;
     let friends = database.friends().await;
     let missing: Vec<_> = acknowledged.difference(&friends).collect();
     assert!(

@@ -103,7 +103,7 @@ impl App {
     }
 
     pub(crate) fn address(&self) -> &str {
-        self.url.strip_prefix("http://").unwrap()
+        self.url.split_once("//").unwrap().1
     }
 
     /// How large the files that it writes may become; `unlimited` ends that.

@@ -6,6 +6,7 @@ mod app;
 mod chat;
 mod database;
 pub(crate) mod load;
+mod pgbouncer;
 mod postgres;
 pub(crate) mod proxy;
 pub(crate) mod socket;
@@ -19,6 +20,7 @@ pub(crate) use self::{
     app::{App, terminate},
     chat::{Answer, Chat, add, delete},
     database::{Database, Row},
+    pgbouncer::PgBouncer,
     postgres::Postgres,
 };
 
