@@ -82,7 +82,7 @@ where
     let response = service.clone().oneshot(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     assert!(response.extensions().get::<Rejection>().is_some());
-    let expected = fail("the SdkAppid parameter is not this app's");
+    let expected = fail("the SdkAppid parameter does not match this app");
     assert_eq!(text(response).await, expected);
 
     for uri in ["/callback", "/callback?CallbackCommand=State.StateChange"] {
@@ -317,12 +317,12 @@ async fn three_callback_layers_on_one_url_with_the_rest_acknowledged() {
         (
             "Sns.CallbackFriendAdd",
             FRIEND_DELETE,
-            "the body's CallbackCommand is not the URL's",
+            "the CallbackCommand of the body differs from the URL's",
         ),
         (
             "Sns.CallbackFriendDelete",
             FRIEND_ADD,
-            "the body's CallbackCommand is not the URL's",
+            "the CallbackCommand of the body differs from the URL's",
         ),
         (
             "Sns.CallbackBlackListAdd",

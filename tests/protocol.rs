@@ -2,7 +2,6 @@
 //! when, who holds what, and who wakes whom.
 
 use std::{
-    convert::Infallible,
     pin::Pin,
     sync::{
         Arc,
@@ -12,14 +11,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, header::CONTENT_LENGTH};
+use http::{Method, Request, Response, header::CONTENT_LENGTH};
 use http_body::{Body, Frame};
-use http_body_util::Full;
 use tokio_test::{assert_pending, assert_ready, assert_ready_err, assert_ready_ok, task};
 use tower::{Layer, Service, ServiceBuilder, limit::ConcurrencyLimitLayer};
 use tower_tencent_chat::{
-    Acknowledge, Callback, CallbackLayer, CallbackResponse, FriendAdd, FriendAddLayer, Packet,
-    Rejection, RejectionKind, RequestBody, ResponseBody, Token, test_util::CallbackRequest,
+    Callback, CallbackLayer, CallbackResponse, FriendAdd, FriendAddLayer, Packet, Rejection,
+    RejectionKind, RequestBody, Token, test_util::CallbackRequest,
 };
 use tower_test::mock;
 
@@ -31,7 +29,6 @@ mod script;
 const APP: u64 = 1400000000;
 
 type Handle = mock::Handle<Request<RequestBody<Script>>, Response<&'static str>>;
-type Answer = Response<ResponseBody<&'static str>>;
 
 fn layer() -> FriendAddLayer {
     FriendAddLayer::new(APP)
@@ -137,7 +134,10 @@ fn refused_by_url() -> Vec<(Request<()>, RejectionKind)> {
             UnsupportedContentType,
         ),
         (
-            post(&format!("SdkAppid=1400000000&{signed}").replace("112", "012")),
+            post(&format!(
+                "SdkAppid=1400000000&RequestTime=1669872012&Sign={}",
+                Token::new("xxxxyyyy").unwrap().sign(1669872012)
+            )),
             StaleRequestTime,
         ),
         (
@@ -647,8 +647,10 @@ fn play(limit: usize, script: (Script, Probe)) -> (Result<Bytes, RejectionKind>,
             Poll::Pending if probe.is_dropped() => break,
             Poll::Pending => {
                 assert!(probe.polls() > polls);
-                assert!(!response.is_woken(), "nothing wakes itself");
-                probe.wake();
+                // After many frames it has woken itself, to let others have a turn.
+                if !response.is_woken() {
+                    probe.wake();
+                }
                 assert!(response.is_woken());
             }
         }
@@ -929,99 +931,6 @@ mod passing_through {
     }
 }
 
-mod a_route {
-    use super::*;
-
-    #[test]
-    fn is_made_ready_only_by_a_callback_that_was_read() {
-        let route = Inner {
-            unready: true,
-            ..Inner::default()
-        };
-        let ready_polls = || route.ready_polls.load(Ordering::SeqCst);
-        let inner = Inner::default();
-        let mut service = layer().route_to(route.clone()).layer(inner.clone());
-
-        let (request, probe) = stalled();
-        let mut response = task::spawn(service.call(request));
-        assert_pending!(response.poll());
-        assert_eq!(ready_polls(), 0);
-        probe.wake();
-        assert_pending!(response.poll());
-        assert_eq!((ready_polls(), route.calls()), (1, 0));
-        assert!(probe.is_dropped());
-
-        drop(response);
-        assert_eq!(Arc::strong_count(&route.services), 2);
-        assert_eq!(inner.ready_polls.load(Ordering::SeqCst), 0);
-    }
-
-    #[test]
-    fn holds_no_permit_while_the_body_stalls() {
-        let (route, mut handle): (_, Handle) = mock::pair();
-        let (inner, mut rest): (_, Handle) = mock::pair();
-        rest.allow(0);
-        let route = limited(route);
-        let mut service = layer().route_to(route).layer(inner);
-
-        let (request, probe) = stalled();
-        let mut upload = task::spawn(service.call(request));
-        assert_pending!(upload.poll());
-        let mut response = task::spawn(service.call(complete()));
-        assert_pending!(response.poll());
-        answer!(handle);
-        assert_eq!(kind(&assert_ready_ok!(response.poll())), None);
-        drop(response);
-
-        probe.wake();
-        assert_pending!(upload.poll());
-        answer!(handle);
-        let answer: Answer = assert_ready_ok!(upload.poll());
-        assert_eq!(kind(&answer), None);
-        untouched(&mut rest);
-    }
-
-    #[test]
-    fn leaves_other_requests_to_wait_for_the_inner_service() {
-        let (route, mut never): (_, Handle) = mock::pair();
-        let (inner, mut handle): (_, Handle) = mock::pair();
-        handle.allow(0);
-        let mut service = layer().route_to(route).layer(inner);
-
-        let mut response = task::spawn(service.call(visitor()));
-        assert_pending!(response.poll());
-        untouched(&mut handle);
-        assert!(!response.is_woken());
-        handle.allow(1);
-        assert!(response.is_woken());
-        assert_pending!(response.poll());
-        answer!(handle);
-        assert_ready_ok!(response.poll());
-
-        handle.send_error("out of order");
-        let mut response = task::spawn(service.call(visitor()));
-        let error = assert_ready_err!(response.poll());
-        assert_eq!(error.to_string(), "out of order");
-        untouched(&mut never);
-    }
-
-    #[test]
-    fn and_the_inner_service_are_untouched_by_a_refusal() {
-        for (request, expected) in refused_by_url() {
-            let (route, inner) = (Inner::default(), Inner::default());
-            let mut service = signed_layer().route_to(route.clone()).layer(inner.clone());
-            let (body, probe) = Script::new([data(packet())]);
-            let mut response = task::spawn(service.call(request.map(|()| body)));
-            assert_eq!(kind(&assert_ready_ok!(response.poll())), Some(expected));
-            assert_eq!((probe.polls(), probe.is_dropped()), (0, true));
-            for untouched in [&route, &inner] {
-                assert_eq!(untouched.ready_polls.load(Ordering::SeqCst), 0);
-                assert_eq!(untouched.calls(), 0);
-            }
-        }
-    }
-}
-
 #[test]
 fn layers_compose_without_holding_each_other_up() {
     // One layer for each webhook, around one service: an upload that stalls in the inner layer leaves
@@ -1072,58 +981,4 @@ struct FriendDelete {}
 
 impl Packet for FriendDelete {
     const COMMAND: &'static str = "Sns.CallbackFriendDelete";
-}
-
-/// The future of the fallback's answer to the body at this URL.
-fn acknowledged(
-    uri: &str,
-    body: Script,
-) -> task::Spawn<impl Future<Output = Result<Response<Full<Bytes>>, Infallible>>> {
-    task::spawn(Acknowledge::new().call(Request::post(uri).body(body).unwrap()))
-}
-
-const ANOTHER_WEBHOOK: &str = "/?CallbackCommand=State.StateChange";
-
-#[test]
-fn a_webhook_is_acknowledged_once_its_body_has_been_read() {
-    let (body, probe) = Script::new([data("{"), Step::Wait, data(""), data("}"), trailers()]);
-    let mut future = acknowledged(ANOTHER_WEBHOOK, body);
-    assert_pending!(future.poll());
-    assert!(!future.is_woken());
-    probe.wake();
-    assert!(future.is_woken());
-    let response = assert_ready_ok!(future.poll());
-    assert_eq!(response.status(), StatusCode::OK);
-    assert_eq!(probe.polls(), 6);
-}
-
-#[test]
-fn a_webhook_is_acknowledged_though_its_body_breaks() {
-    let (body, probe) = Script::new([data("{"), Step::Fail]);
-    let response = assert_ready_ok!(acknowledged(ANOTHER_WEBHOOK, body).poll());
-    assert_eq!(response.status(), StatusCode::OK);
-    assert_eq!(probe.polls(), 2);
-}
-
-#[test]
-fn what_is_acknowledged_is_read_up_to_a_mebibyte() {
-    for (last, polls) in [(1023, 3), (1024, 2), (1025, 2)] {
-        let steps = [
-            data(vec![b' '; 1023 * 1024]),
-            data(vec![b' '; last]),
-            data("end"),
-        ];
-        let (body, probe) = Script::new(steps);
-        let response = assert_ready_ok!(acknowledged(ANOTHER_WEBHOOK, body).poll());
-        assert_eq!(response.status(), StatusCode::OK);
-        assert_eq!(probe.polls(), polls, "{last}");
-    }
-}
-
-#[test]
-fn what_is_no_webhook_is_answered_unread() {
-    let (body, probe) = Script::new([Step::Wait]);
-    let response = assert_ready_ok!(acknowledged("/favicon.ico", body).poll());
-    assert_eq!(response.status(), StatusCode::NOT_FOUND);
-    assert_eq!(probe.polls(), 0);
 }

@@ -71,7 +71,7 @@ fn refused() -> Vec<(Request<Script<'static>>, RejectionKind, String)> {
         (
             format!("{own}&SdkAppid=1400000001"),
             SdkAppIdMismatch,
-            "the SdkAppid parameter is not this app's",
+            "the SdkAppid parameter does not match this app",
         ),
         (
             format!("{}&contenttype=xml", signed()),
@@ -79,14 +79,17 @@ fn refused() -> Vec<(Request<Script<'static>>, RejectionKind, String)> {
             "the contenttype parameter is not json",
         ),
         (
-            format!("{REQUIRED}&Sign={SIGN}&RequestTime=1"),
+            format!(
+                "{REQUIRED}&Sign={}&RequestTime=1",
+                crate::token(crate::TOKEN).sign(1)
+            ),
             StaleRequestTime,
             "the RequestTime parameter is too far from now",
         ),
         (
             format!("{unsigned}&Sign=0"),
             SignMismatch,
-            "the Sign parameter is not right",
+            "the Sign parameter does not match",
         ),
     ] {
         refuse(post(&query, Script::new()), kind, text);
@@ -115,7 +118,7 @@ fn refused() -> Vec<(Request<Script<'static>>, RejectionKind, String)> {
         (
             Script::new().data(r#"{"CallbackCommand":"Other"}"#),
             CommandMismatch,
-            "the body's CallbackCommand is not the URL's",
+            "the CallbackCommand of the body differs from the URL's",
         ),
     ] {
         refuse(post(&signed(), body), kind, text);
@@ -152,7 +155,10 @@ async fn a_refusal_is_the_fail_envelope_with_status_200() {
 
         assert_eq!(head.status, StatusCode::OK, "{text}");
         assert_eq!(head.version, Version::HTTP_11, "{text}");
-        assert_eq!(head.headers.len(), 1, "{text}");
+        let at_its_end = matches!(kind, MalformedPacket | CommandMismatch);
+        assert_eq!(head.headers.len(), if at_its_end { 1 } else { 2 }, "{text}");
+        let close = head.headers.get("connection");
+        assert_eq!(close.is_none_or(|close| close == "close"), true, "{text}");
         assert_eq!(head.headers["content-type"], "application/json");
 
         let envelope = fail(&text);

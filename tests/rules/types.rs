@@ -20,8 +20,7 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_tencent_chat::{
     Acknowledge, Callback, CallbackContext, CallbackLayer, CallbackResponse, CallbackService,
     ClientCmd, FriendAdd, FriendAddLayer, FriendPair, InvalidToken, Packet, Platform, Rejection,
-    RejectionKind, RequestBody, ResponseBody, ResponseFuture, RouteLayer, RouteService, Token,
-    UserId, test_util::CallbackRequest,
+    RejectionKind, RequestBody, ResponseBody, Token, UserId, test_util::CallbackRequest,
 };
 
 use crate::{PACKET, REQUIRED, common::APP_ID, post, script::Script};
@@ -53,7 +52,6 @@ impl<B> Service<Request<B>> for Inner {
 }
 
 type Future<S, B, P> = <CallbackService<S, P> as Service<Request<B>>>::Future;
-type RouteFuture<S, B, P, R> = <RouteService<S, P, R> as Service<Request<B>>>::Future;
 
 fn send<T: Send>() {}
 fn send_sync<T: Send + Sync>() {}
@@ -68,11 +66,8 @@ fn hash<T: Hash>() {}
 fn a_layer_and_a_callback_are_send_and_sync_for_every_packet() {
     send_sync::<CallbackLayer<Plain>>();
     send_sync::<CallbackLayer<Rc<str>>>();
-    send_sync::<RouteLayer<Plain, ()>>();
-    send_sync::<RouteLayer<Rc<str>, ()>>();
     send_sync::<CallbackService<(), Plain>>();
     send_sync::<CallbackService<(), Rc<str>>>();
-    send_sync::<RouteService<(), Rc<str>, ()>>();
     send_sync::<Callback<Plain>>();
     send_sync::<Token>();
     send_sync::<InvalidToken>();
@@ -88,7 +83,6 @@ fn a_layer_and_a_callback_are_send_and_sync_for_every_packet() {
 #[test]
 fn a_future_is_send_where_its_service_and_body_are() {
     send::<Future<Inner, axum::body::Body, Plain>>();
-    send::<RouteFuture<Inner, axum::body::Body, Plain, Inner>>();
     send_sync::<Future<Acknowledge<Full<Bytes>>, Full<Bytes>, Plain>>();
 }
 
@@ -97,8 +91,6 @@ fn everything_clones_that_is_cloned_by_servers_whatever_the_packet() {
     clone::<CallbackLayer<Rc<str>>>();
     clone::<CallbackLayer<Plain>>();
     clone::<CallbackService<Inner, Plain>>();
-    clone::<RouteLayer<Plain, Inner>>();
-    clone::<RouteService<Inner, Plain, Inner>>();
     clone::<Callback<Plain>>();
     clone::<Token>();
     clone::<Acknowledge<Inner>>();
@@ -109,8 +101,6 @@ fn everything_clones_that_is_cloned_by_servers_whatever_the_packet() {
 fn everything_shows_itself_whatever_the_packet() {
     debug::<CallbackLayer<Plain>>();
     debug::<CallbackService<(), Plain>>();
-    debug::<RouteLayer<Plain, ()>>();
-    debug::<RouteService<(), Plain, ()>>();
     debug::<Callback<FriendAdd>>();
     debug::<Token>();
     debug::<Rejection>();
@@ -118,9 +108,7 @@ fn everything_shows_itself_whatever_the_packet() {
     debug::<CallbackRequest>();
     debug::<RequestBody<Inner>>();
     debug::<ResponseBody<Inner>>();
-    debug::<ResponseFuture<Inner, Inner, Inner, Plain>>();
     debug::<Future<Inner, Full<Bytes>, Plain>>();
-    debug::<RouteFuture<Inner, Full<Bytes>, Plain, Inner>>();
 }
 
 #[test]
@@ -146,8 +134,6 @@ fn values_compare_and_errors_are_errors() {
 fn a_layer_layers_every_service() {
     struct NoService;
     let _: CallbackService<NoService, Plain> = CallbackLayer::new(APP_ID).layer(NoService);
-    let _: RouteService<NoService, Plain, ()> =
-        CallbackLayer::new(APP_ID).route_to(()).layer(NoService);
 }
 
 #[test]
@@ -159,12 +145,7 @@ fn a_response_body_is_empty_by_default() {
 #[test]
 fn debug_shows_the_rules_and_no_token() {
     let layer = FriendAddLayer::new(APP_ID).token(Token::new("xxxxyyyy").unwrap());
-    for shown in [
-        format!("{layer:?}"),
-        format!("{:?}", layer.layer("inner")),
-        format!("{:?}", layer.clone().route_to("route")),
-        format!("{:?}", layer.clone().route_to("route").layer("inner")),
-    ] {
+    for shown in [format!("{layer:?}"), format!("{:?}", layer.layer("inner"))] {
         assert!(shown.contains("sdk_app_id: 1400000000"), "{shown}");
         assert!(shown.contains("tokens: [Token(..)]"), "{shown}");
         assert!(!shown.contains("xxxxyyyy"), "{shown}");
@@ -179,7 +160,10 @@ fn debug_of_a_request_of_chats_shows_nothing_of_it() {
 
 #[test]
 fn debug_of_what_is_empty_is_its_name() {
-    assert_eq!(format!("{:?}", Acknowledge::new()), "Acknowledge");
+    assert_eq!(
+        format!("{:?}", Acknowledge::<Full<Bytes>>::new()),
+        "Acknowledge"
+    );
     assert_eq!(
         format!("{:?}", Acknowledge::<Vec<u8>>::default()),
         "Acknowledge"
@@ -191,7 +175,7 @@ fn debug_of_a_future_and_of_bodies_shows_nothing_of_the_request() {
     let mut service = FriendAddLayer::new(APP_ID).layer(Inner(PhantomData));
     let future = service.call(post(REQUIRED));
     assert_eq!(format!("{future:?}"), "ResponseFuture { .. }");
-    let acknowledged = Acknowledge::new().call(post(""));
+    let acknowledged = Acknowledge::<Full<Bytes>>::new().call(post(""));
     assert_eq!(format!("{acknowledged:?}"), "AcknowledgeFuture { .. }");
     let passing = service.call(post("own=parameter"));
     assert_eq!(format!("{passing:?}"), "ResponseFuture { .. }");
@@ -231,11 +215,6 @@ async fn services_and_bodies_need_be_neither_send_nor_static() {
         let request = Request::post(format!("/?{query}")).body(body).unwrap();
         let service = FriendAddLayer::new(APP_ID).layer(inner.clone());
         assert_eq!(service.oneshot(request).await.unwrap_err(), local);
-        let body = Script::new().data(PACKET);
-        let request = Request::post(format!("/?{query}")).body(body).unwrap();
-        let layer = FriendAddLayer::new(APP_ID).route_to(inner.clone());
-        let routed = layer.layer(inner.clone());
-        assert_eq!(routed.oneshot(request).await.unwrap_err(), local);
     }
-    assert_eq!(*seen.borrow(), [true, true, false, false]);
+    assert_eq!(*seen.borrow(), [true, false]);
 }

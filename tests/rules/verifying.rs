@@ -258,7 +258,7 @@ async fn any_one_of_several_tokens_may_have_signed() {
 }
 
 #[tokio::test]
-async fn the_request_time_is_digits_and_signed_as_received() {
+async fn the_request_time_is_signed_exactly_as_it_came() {
     // What the token signs where a zero leads: token and text stand side by side.
     let with_a_zero = token("xxxxyyyy0").sign(TIME);
     for (time, sign, expected) in [
@@ -267,24 +267,9 @@ async fn the_request_time_is_digits_and_signed_as_received() {
         ("01669872112", &*with_a_zero, None),
         ("01669872112", SIGN, Some(SignMismatch)),
         ("1669872113", SIGN, Some(SignMismatch)),
-        ("", SIGN, Some(StaleRequestTime)),
-        ("+1669872112", SIGN, Some(StaleRequestTime)),
-        ("%2B1669872112", SIGN, Some(StaleRequestTime)),
-        ("-1669872112", SIGN, Some(StaleRequestTime)),
-        ("1669872112+", SIGN, Some(StaleRequestTime)),
-        ("1669872112junk", SIGN, Some(StaleRequestTime)),
-        ("1669872112.0", SIGN, Some(StaleRequestTime)),
-        ("1669872112000", SIGN, Some(StaleRequestTime)),
-        ("1.669872112e9", SIGN, Some(StaleRequestTime)),
-        ("now", SIGN, Some(StaleRequestTime)),
-        ("%EF%BC%91669872112", SIGN, Some(StaleRequestTime)),
-        ("0", SIGN, Some(StaleRequestTime)),
-        ("9223372036854775807", SIGN, Some(StaleRequestTime)),
-        ("9223372036854775808", SIGN, Some(StaleRequestTime)),
-        ("18446744073709551615", SIGN, Some(StaleRequestTime)),
-        ("18446744073709551616", SIGN, Some(StaleRequestTime)),
-        // The time and 2^64: it fits once it has wrapped.
-        ("18446744075379423728", SIGN, Some(StaleRequestTime)),
+        ("1669872112+", SIGN, Some(SignMismatch)),
+        ("1669872112%00", SIGN, Some(SignMismatch)),
+        ("", SIGN, Some(SignMismatch)),
     ] {
         let query = format!("{REQUIRED}&Sign={sign}&RequestTime={time}");
         assert_eq!(kind(&signed_layer(), &query).await, expected, "{time}");
@@ -384,7 +369,10 @@ async fn nothing_of_the_body_is_polled_before_all_is_verified() {
             UnsupportedContentType,
         ),
         (REQUIRED, MissingParameter),
-        (&format!("{REQUIRED}&RequestTime=1"), StaleRequestTime),
+        (
+            &format!("{REQUIRED}&RequestTime=1&Sign={}", token(TOKEN).sign(1)),
+            StaleRequestTime,
+        ),
         (
             &format!("{REQUIRED}&RequestTime={TIME}&Sign=0"),
             SignMismatch,
