@@ -39,7 +39,7 @@ pub(crate) fn trailers() -> Step {
 pub(crate) struct Broken;
 
 /// Panics if it is polled after its end or after its error.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Script {
     steps: VecDeque<Step>,
     over: bool,
