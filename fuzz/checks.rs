@@ -207,20 +207,16 @@ fn expected_of_url(
         if !signed {
             return None;
         }
-        let Some(text) = first("RequestTime") else {
+        let (Some(text), Some(sign)) = (first("RequestTime"), first("Sign")) else {
             return Some(MissingParameter);
         };
-        let Some(time) = number(&text).filter(|time| time.abs_diff(NOW) <= WINDOW) else {
-            return Some(StaleRequestTime);
-        };
-        match first("Sign") {
-            None => Some(MissingParameter),
-            // With other text the signature is another; nobody finds it by chance.
-            Some(sign)
-                if text != time.to_string() || sign.to_ascii_lowercase() != token().sign(time) =>
-            {
-                Some(SignMismatch)
-            }
+        // Any other text has another signature, which nobody finds by chance.
+        let signed = number(&text).filter(|time| {
+            text == time.to_string() && sign.to_ascii_lowercase() == token().sign(*time)
+        });
+        match signed {
+            None => Some(SignMismatch),
+            Some(time) if time.abs_diff(NOW) > WINDOW => Some(StaleRequestTime),
             Some(_) => None,
         }
     };
@@ -280,26 +276,18 @@ pub(crate) fn expected_of_packet(value: &Value) -> Option<RejectionKind> {
         }
         Some(_) => (),
     }
-    let is_text_or_nothing = |value: &Value| value.is_null() || value.is_string();
+    // `get` finds nothing in what is not an object.
     let is_pair = |pair: &Value| {
-        let [from, to, initiator] = accounts(pair);
-        pair.as_array().is_none_or(|fields| fields.len() <= 3)
-            && from.is_some_and(Value::is_string)
-            && to.is_some_and(Value::is_string)
-            && initiator.is_none_or(is_text_or_nothing)
+        let accounts = ["From_Account", "To_Account"].map(|name| pair.get(name));
+        accounts
+            .iter()
+            .all(|account| account.is_some_and(Value::is_string))
     };
     let pairs = packet.get("PairList").and_then(Value::as_array);
-    let is_packet = pairs.is_some_and(|pairs| pairs.iter().all(is_pair))
-        && packet.get("ClientCmd").is_none_or(is_text_or_nothing)
-        && packet.get("Admin_Account").is_none_or(is_text_or_nothing);
-    if is_packet { None } else { malformed }
-}
-
-/// From, to, and the initiator. Serde reads a struct from the list of its fields, too.
-fn accounts(pair: &Value) -> [Option<&Value>; 3] {
-    match pair {
-        Value::Array(fields) => [fields.first(), fields.get(1), fields.get(2)],
-        _ => ["From_Account", "To_Account", "Initiator_Account"].map(|name| pair.get(name)),
+    if pairs.is_some_and(|pairs| pairs.iter().all(is_pair)) {
+        None
+    } else {
+        malformed
     }
 }
 
@@ -313,10 +301,9 @@ pub(crate) fn assert_fields(packet: &FriendAdd, value: &Value) {
     let pairs = value["PairList"].as_array().expect("a list");
     assert_eq!(packet.pair_list.len(), pairs.len());
     for (pair, value) in packet.pair_list.iter().zip(pairs) {
-        let [from, to, initiator] = accounts(value);
-        assert_eq!(from.expect("an account"), &*pair.from_account);
-        assert_eq!(to.expect("an account"), &*pair.to_account);
-        assert_eq!(pair.initiator_account, initiator.and_then(account));
+        assert_eq!(value["From_Account"], *pair.from_account);
+        assert_eq!(value["To_Account"], *pair.to_account);
+        assert_eq!(pair.initiator_account, account(&value["Initiator_Account"]));
     }
     let client_cmd = value["ClientCmd"].as_str().map(|text| match text {
         "friend_add" | "FriendAdd" => ClientCmd::FriendAdd,

@@ -19,8 +19,8 @@ use http_body_util::Full;
 use serde::Deserialize;
 use tower::{Layer, Service, ServiceBuilder};
 use tower_tencent_chat::{
-    Callback, CallbackLayer, FriendAdd, FriendAddLayer, Packet, Rejection, RejectionKind,
-    ResponseBody, Token, test_util::CallbackRequest,
+    Callback, CallbackLayer, FriendAdd, FriendAddLayer, Packet, Rejection, RejectionKind, Token,
+    test_util::CallbackRequest,
 };
 
 const APP: u64 = 1400000000;
@@ -161,11 +161,6 @@ fn what_passes_through_allocates_nothing() {
             .layer(CallbackLayer::<Other<1>>::new(APP))
             .service(bare());
         assert_eq!(allocations(three, other_webhook(query)), 0, "{query}");
-        let routes = ServiceBuilder::new()
-            .layer(layer().route_to(Bare::<ResponseBody<_>>::new()))
-            .layer(CallbackLayer::<Other<0>>::new(APP).route_to(bare()))
-            .service(bare());
-        assert_eq!(allocations(routes, other_webhook(query)), 0, "{query}");
     }
 }
 
@@ -200,10 +195,11 @@ fn a_refusal_before_the_body_allocates_5_times_at_most() {
     }
 }
 
+/// Without the feature `axum`, whose limit is lifted by an extension, there are 6.
 #[test]
-fn a_callback_allocates_6_times_at_most() {
+fn a_callback_allocates_7_times_at_most() {
     let count = allocations(layer().layer(bare()), callback(3).build::<Full<Bytes>>());
-    assert!(count <= 6, "{count}");
+    assert!(count <= 7, "{count}");
 }
 
 #[test]

@@ -1,42 +1,46 @@
-//! The layer in the places where people put layers.
+//! The layer in the places where people put layers, and its pieces as axum's extractors and responses.
 
 mod common;
-#[path = "common/sns.rs"]
-mod sns;
 
-use std::{convert::Infallible, fmt::Debug, time::Duration};
+use std::{convert::Infallible, fmt::Debug, sync::Arc, time::Duration};
 
-use axum::{Router, response::IntoResponse, routing::post};
+use axum::{
+    Router,
+    extract::State,
+    middleware::{from_fn, map_response},
+    response::{IntoResponse, Response as AxumResponse},
+    routing::{get, post},
+};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt, Channel, Full, channel::Sender};
-use tokio_test::{assert_pending, assert_ready, task};
+use serde::{Deserialize, Serialize};
 use tower::{
-    Service, ServiceBuilder, ServiceExt, limit::ConcurrencyLimitLayer, util::BoxCloneSyncService,
+    Layer, Service, ServiceBuilder, ServiceExt,
+    limit::ConcurrencyLimitLayer,
+    retry::{Policy, RetryLayer},
+    util::{BoxCloneSyncService, option_layer},
 };
 use tower_http::{limit::RequestBodyLimitLayer, timeout::TimeoutLayer, trace::TraceLayer};
 use tower_tencent_chat::{
-    Callback, CallbackLayer, CallbackResponse, FriendAdd, FriendAddLayer, Rejection,
-    test_util::CallbackRequest,
+    BlackListAdd, Callback, CallbackLayer, CallbackResponse, CallbackRouter, FriendAdd,
+    FriendDelete, Packet, Rejection, RejectionKind, RequestBody, test_util::CallbackRequest,
 };
 
-use common::{APP_ID, OK, fail, text};
-use sns::{BLACK_LIST_ADD, BlackListAdd, FRIEND_ADD, FRIEND_DELETE, FriendDelete};
+use common::{APP_ID, BLACK_LIST_ADD, FRIEND_ADD, FRIEND_DELETE, OK, fail, kind, layer, text};
 
 const ECHO: &str = "no callback, but: ";
+const MINUTE: Duration = Duration::from_secs(60);
 
-fn alice_adds_bob() -> CallbackRequest {
-    CallbackRequest::friend_add(APP_ID)
-        .path("/callback")
-        .pair("alice", "bob")
+fn chat() -> CallbackRequest {
+    common::chat().path("/callback")
 }
 
 /// A callback whose body comes when the sender sends it.
 fn uploading() -> (Sender<Bytes>, Request<Channel<Bytes>>) {
     let (sender, body) = Channel::new(1);
-    let request = alice_adds_bob().build::<Bytes>();
-    (sender, request.map(|_| body))
+    (sender, chat().build::<Bytes>().map(|_| body))
 }
 
 /// A handler without a framework: acknowledges a callback, and sends anything else back.
@@ -49,16 +53,8 @@ where
         assert_eq!(callback.pair_list[0].to_account, "bob");
         return Ok(CallbackResponse::ok().into());
     }
-    let (head, body) = request.into_parts();
-    let body = body.collect().await.unwrap().to_bytes();
-    let echo = [
-        ECHO.as_bytes(),
-        head.method.as_str().as_bytes(),
-        b" ",
-        &body,
-    ]
-    .concat();
-    Ok(Response::new(echo.into()))
+    let body = request.into_body().collect().await.unwrap().to_bytes();
+    Ok(Response::new([ECHO.as_bytes(), &body].concat().into()))
 }
 
 /// The same for axum.
@@ -73,16 +69,15 @@ where
     ReqBody: From<Bytes>,
     ResBody: Body<Error: Debug>,
 {
-    let request = alice_adds_bob().build();
-    let response = service.clone().oneshot(request).await.unwrap();
+    let response = service.clone().oneshot(chat().build()).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(text(response).await, OK);
 
-    let request = alice_adds_bob().query("SdkAppid", "1400000001").build();
+    let request = chat().query("SdkAppid", "1400000001").build();
     let response = service.clone().oneshot(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
-    assert!(response.extensions().get::<Rejection>().is_some());
-    let expected = fail("the SdkAppid parameter is not this app's");
+    assert_eq!(kind(&response), Some(RejectionKind::SdkAppIdMismatch));
+    let expected = fail("the SdkAppid parameter does not match this app");
     assert_eq!(text(response).await, expected);
 
     for uri in ["/callback", "/callback?CallbackCommand=State.StateChange"] {
@@ -90,177 +85,233 @@ where
         let request = Request::post(uri).body(body).unwrap();
         let response = service.clone().oneshot(request).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
-        assert!(response.extensions().get::<Rejection>().is_none());
-        assert_eq!(text(response).await, format!("{ECHO}POST {{}}"));
+        assert_eq!(kind(&response), None);
+        assert_eq!(text(response).await, format!("{ECHO}{{}}"));
+    }
+}
+
+async fn assert_mounted_on_axum(app: Router) {
+    assert_mounted::<_, axum::body::Body, _>(app).await;
+}
+
+#[tokio::test]
+async fn on_axum_in_every_way() {
+    let route = || Router::new().route("/callback", post(axum_handle));
+    assert_mounted_on_axum(route().layer(layer())).await;
+    assert_mounted_on_axum(route().route_layer(layer())).await;
+    let callback = post(axum_handle).layer(layer());
+    assert_mounted_on_axum(Router::new().route("/callback", callback)).await;
+    let service = layer().layer(post(axum_handle));
+    assert_mounted_on_axum(Router::new().route_service("/callback", service.clone())).await;
+    assert_mounted_on_axum(Router::new().fallback_service(service)).await;
+    assert_mounted::<_, axum::body::Body, _>(layer().layer(route())).await;
+    let nested = Router::new()
+        .route("/", post(axum_handle))
+        .layer(layer())
+        .with_state("the state");
+    assert_mounted_on_axum(Router::new().nest("/callback", nested)).await;
+}
+
+#[tokio::test]
+async fn a_router_layer_takes_callbacks_on_unknown_paths_and_a_route_layer_does_not() {
+    let route = || Router::new().route("/callback", post(axum_handle));
+    let forged = || chat().query("SdkAppid", "1").path("/unknown");
+    for (app, expected) in [
+        (route().layer(layer()), StatusCode::OK),
+        (route().route_layer(layer()), StatusCode::NOT_FOUND),
+    ] {
+        let request = forged().build::<axum::body::Body>();
+        let response = app.oneshot(request).await.unwrap();
+        assert_eq!(response.status(), expected);
     }
 }
 
 #[tokio::test]
-async fn on_axum_as_router_layer() {
-    let app: Router = Router::new()
-        .route("/callback", post(axum_handle))
-        .layer(FriendAddLayer::new(APP_ID));
-    assert_mounted::<_, axum::body::Body, _>(app).await;
-}
-
-#[tokio::test]
-async fn on_axum_as_router_route_layer() {
-    let app: Router = Router::new()
-        .route("/callback", post(axum_handle))
-        .route_layer(FriendAddLayer::new(APP_ID));
-    assert_mounted::<_, axum::body::Body, _>(app).await;
-}
-
-#[tokio::test]
-async fn on_axum_as_method_router_layer() {
-    let app: Router = Router::new().route(
-        "/callback",
-        post(axum_handle).layer(FriendAddLayer::new(APP_ID)),
-    );
-    assert_mounted::<_, axum::body::Body, _>(app).await;
-}
-
-#[tokio::test]
-async fn on_axum_around_nested_routers_with_state() {
-    let nested = Router::new()
-        .route("/", post(axum_handle))
-        .layer(FriendAddLayer::new(APP_ID))
-        .with_state("the state");
-    let app: Router = Router::new().nest("/callback", nested);
-    assert_mounted::<_, axum::body::Body, _>(app).await;
-}
-
-#[tokio::test]
-async fn on_axum_in_a_service_builder_of_layers() {
+async fn on_axum_with_the_layers_that_people_have() {
+    async fn logged(request: axum::extract::Request, next: axum::middleware::Next) -> AxumResponse {
+        next.run(request).await
+    }
+    async fn unchanged(response: AxumResponse) -> AxumResponse {
+        response
+    }
+    let route = || Router::new().route("/callback", post(axum_handle));
+    let timeout = || TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, MINUTE);
     let layers = ServiceBuilder::new()
         .layer(TraceLayer::new_for_http())
-        .layer(FriendAddLayer::new(APP_ID))
+        .layer(layer())
         .layer(RequestBodyLimitLayer::new(1024))
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::REQUEST_TIMEOUT,
-            Duration::from_secs(60),
-        ))
+        .layer(timeout())
         .layer(ConcurrencyLimitLayer::new(1));
-    let app: Router = Router::new()
-        .route("/callback", post(axum_handle))
-        .layer(layers);
-    assert_mounted::<_, axum::body::Body, _>(app).await;
-}
+    assert_mounted_on_axum(route().layer(layers)).await;
 
-#[tokio::test]
-async fn under_trace_and_over_body_limit_timeout_and_concurrency_limit() {
-    let service = ServiceBuilder::new()
+    // Layers inside that name axum's own body.
+    let layers = ServiceBuilder::new()
+        .layer(map_response(unchanged))
+        .layer(from_fn(logged))
+        .layer(layer().same_body())
+        .layer(from_fn(logged))
         .layer(TraceLayer::new_for_http())
-        .layer(FriendAddLayer::new(APP_ID))
-        .layer(RequestBodyLimitLayer::new(1024))
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::REQUEST_TIMEOUT,
-            Duration::from_secs(60),
-        ))
-        .layer(ConcurrencyLimitLayer::new(1))
-        .service_fn(handle);
-    assert_mounted::<_, Full<Bytes>, _>(service).await;
+        .layer(timeout());
+    assert_mounted_on_axum(route().layer(layers)).await;
+
+    for is_on in [true, false] {
+        let same_body = || is_on.then(|| layer().same_body());
+        let by_tower = route().layer(option_layer(same_body()));
+        let builder = ServiceBuilder::new().option_layer(same_body());
+        for app in [by_tower, route().layer(builder)] {
+            if is_on {
+                assert_mounted_on_axum(app).await;
+            } else {
+                let request = chat().build::<axum::body::Body>();
+                let response = app.oneshot(request).await.unwrap();
+                assert!(text(response).await.starts_with(ECHO));
+            }
+        }
+    }
 }
 
 #[tokio::test]
-async fn under_body_limit_timeout_and_concurrency_limit() {
-    let service = ServiceBuilder::new()
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::REQUEST_TIMEOUT,
-            Duration::from_secs(60),
-        ))
-        .layer(RequestBodyLimitLayer::new(1024))
-        .layer(ConcurrencyLimitLayer::new(1))
-        .layer(FriendAddLayer::new(APP_ID))
-        .service_fn(handle);
-    assert_mounted::<_, Full<Bytes>, _>(service).await;
+async fn a_layered_router_is_served_and_its_answers_are_axums() {
+    async fn count(response: AxumResponse) -> AxumResponse {
+        let refused = response.extensions().get::<Rejection>();
+        let kind = refused.map_or("none", |rejection| rejection.kind().as_str());
+        ([("x-kind", kind)], response).into_response()
+    }
+    let route = Router::new().route("/callback", post(axum_handle));
+    let counted = route
+        .clone()
+        .layer(
+            ServiceBuilder::new()
+                .map_response(IntoResponse::into_response)
+                .layer(layer()),
+        )
+        .layer(map_response(count));
+    let request = chat().query("SdkAppid", "1").build::<axum::body::Body>();
+    let response = counted.oneshot(request).await.unwrap();
+    assert_eq!(response.headers()["x-kind"], "sdk_app_id_mismatch");
+
+    let app = layer().same_body().layer(route);
+    let mapped = ServiceBuilder::new()
+        .map_response(|response: AxumResponse| response)
+        .service(app.clone());
+    assert_mounted::<_, axum::body::Body, _>(mapped).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    // That it compiles is the point: nobody calls.
+    drop(axum::serve(listener, tower::make::Shared::new(app)));
 }
 
 #[tokio::test]
-async fn under_and_over_the_timeout_of_tower_whose_error_is_boxed() {
-    let under = ServiceBuilder::new()
-        .timeout(Duration::from_secs(60))
-        .layer(FriendAddLayer::new(APP_ID))
-        .service_fn(handle);
-    assert_mounted::<_, Full<Bytes>, _>(under).await;
-
+async fn without_a_framework_over_and_under_the_layers_that_people_have() {
+    let timeout = || TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, MINUTE);
     let over = ServiceBuilder::new()
-        .layer(FriendAddLayer::new(APP_ID))
-        .timeout(Duration::from_secs(60))
+        .layer(TraceLayer::new_for_http())
+        .layer(layer())
+        .layer(RequestBodyLimitLayer::new(1024))
+        .layer(timeout())
+        .timeout(MINUTE)
+        .layer(ConcurrencyLimitLayer::new(1))
         .service_fn(handle);
     assert_mounted::<_, Full<Bytes>, _>(over).await;
-}
-
-#[tokio::test]
-async fn boxed_as_a_service_that_is_clone_and_sync() {
-    let service = ServiceBuilder::new()
-        .layer(BoxCloneSyncService::layer())
-        .layer(FriendAddLayer::new(APP_ID))
-        .layer(BoxCloneSyncService::layer())
-        .service_fn(handle);
-    assert_mounted::<_, Full<Bytes>, _>(service).await;
-}
-
-#[tokio::test]
-async fn behind_a_buffer() {
-    let service = ServiceBuilder::new()
+    let under = ServiceBuilder::new()
         .buffer(2)
-        .layer(FriendAddLayer::new(APP_ID))
+        .timeout(MINUTE)
+        .layer(BoxCloneSyncService::layer())
+        .layer(timeout())
+        .layer(RequestBodyLimitLayer::new(1024))
+        .layer(ConcurrencyLimitLayer::new(1))
+        .layer(layer())
+        .layer(BoxCloneSyncService::layer())
         .service_fn(handle);
-    assert_mounted::<_, Full<Bytes>, _>(service).await;
+    assert_mounted::<_, Full<Bytes>, _>(under).await;
+}
+
+/// Once more after an error.
+#[derive(Clone)]
+struct Once(bool);
+
+impl<B: Clone, Res> Policy<Request<B>, Res, &'static str> for Once {
+    type Future = std::future::Ready<()>;
+
+    fn retry(
+        &mut self,
+        _: &mut Request<B>,
+        result: &mut Result<Res, &'static str>,
+    ) -> Option<Self::Future> {
+        let again = result.is_err() && std::mem::take(&mut self.0);
+        again.then(|| std::future::ready(()))
+    }
+
+    fn clone_request(&mut self, request: &Request<B>) -> Option<Request<B>> {
+        Some(request.clone())
+    }
+}
+
+#[tokio::test]
+async fn towers_retry_behind_the_layer_delivers_a_callback_again() {
+    let failures = std::sync::atomic::AtomicBool::new(true);
+    let service = ServiceBuilder::new()
+        .layer(layer())
+        .layer(RetryLayer::new(Once(true)))
+        .service_fn(|request: Request<RequestBody<Full<Bytes>>>| {
+            let fails = failures.swap(false, std::sync::atomic::Ordering::Relaxed);
+            async move {
+                if fails {
+                    return Err("the database is away");
+                }
+                Ok::<_, &'static str>(handle(request).await.unwrap())
+            }
+        });
+    let response = service.oneshot(chat().build()).await.unwrap();
+    assert_eq!(text(response).await, OK);
+}
+
+#[tokio::test]
+async fn axums_limit_is_not_held_against_a_body_that_was_read() {
+    async fn length(_: Option<Callback<FriendAdd>>, body: Bytes) -> String {
+        body.len().to_string()
+    }
+    let large = common::FRIEND_ADD.to_owned() + &" ".repeat(3 << 20);
+    let raised = layer().max_body_size(8 << 20);
+    let routed = CallbackRouter::new(APP_ID)
+        .max_body_size(8 << 20)
+        .route::<FriendAdd>(post(length));
+    for app in [
+        Router::new().route("/", post(length).layer(raised.clone())),
+        Router::new()
+            .route("/", post(length))
+            .layer(raised.same_body()),
+        Router::new().route_service("/", routed),
+    ] {
+        let request = CallbackRequest::new(FriendAdd::COMMAND, APP_ID, large.clone());
+        let request = request.build::<axum::body::Body>();
+        let response = app.oneshot(request).await.unwrap();
+        assert_eq!(text(response).await, large.len().to_string());
+    }
+    // What passes through hasn't been read, so for that it stays.
+    let app = Router::new().route("/", post(length).layer(layer().max_body_size(8 << 20)));
+    let request = Request::post("/").body(axum::body::Body::from(large));
+    let response = app.oneshot(request.unwrap()).await.unwrap();
+    assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
 }
 
 #[tokio::test]
 async fn a_timeout_around_the_layer_ends_a_body_that_never_comes() {
     let (_sender, request) = uploading();
-    let service = ServiceBuilder::new()
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::REQUEST_TIMEOUT,
-            Duration::ZERO,
-        ))
-        .layer(FriendAddLayer::new(APP_ID))
-        .service_fn(handle);
-    let response = service.oneshot(request).await.unwrap();
+    let none = TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, Duration::ZERO);
+    let service = ServiceBuilder::new().layer(none).layer(layer());
+    let response = service.service_fn(handle).oneshot(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::REQUEST_TIMEOUT);
     assert_eq!(text(response).await, "");
 }
 
 #[tokio::test]
 async fn a_body_limit_around_the_layer_makes_the_body_unreadable() {
-    let service = ServiceBuilder::new()
-        .layer(RequestBodyLimitLayer::new(10))
-        .layer(FriendAddLayer::new(APP_ID))
-        .service_fn(handle);
+    let limit = RequestBodyLimitLayer::new(10);
+    let service = ServiceBuilder::new().layer(limit).layer(layer());
     let (mut sender, request) = uploading();
-    sender.send_data(alice_adds_bob().body()).await.unwrap();
-    let response = service.oneshot(request).await.unwrap();
+    sender.send_data(chat().body()).await.unwrap();
+    let response = service.service_fn(handle).oneshot(request).await.unwrap();
     assert_eq!(text(response).await, fail("the body can't be read"));
-}
-
-#[tokio::test]
-async fn a_body_that_does_not_come_holds_no_permit_of_the_inner_service() {
-    let mut service = ServiceBuilder::new()
-        .layer(FriendAddLayer::new(APP_ID))
-        .concurrency_limit(1)
-        .service_fn(handle);
-    let (mut sender, stalled) = uploading();
-    let ready = service.ready().await.unwrap();
-    let mut stalled = task::spawn(ready.call(stalled));
-    assert_pending!(stalled.poll());
-
-    let (mut second_sender, whole) = uploading();
-    let body = alice_adds_bob().body();
-    second_sender.send_data(body.clone()).await.unwrap();
-    drop(second_sender);
-    let mut ready = task::spawn(service.ready());
-    let mut whole = task::spawn(assert_ready!(ready.poll()).unwrap().call(whole));
-    assert_eq!(text(assert_ready!(whole.poll()).unwrap()).await, OK);
-    drop(whole);
-
-    sender.send_data(body).await.unwrap();
-    drop(sender);
-    assert!(stalled.is_woken());
-    assert_eq!(text(assert_ready!(stalled.poll()).unwrap()).await, OK);
 }
 
 async fn received(
@@ -273,90 +324,183 @@ async fn received(
         pairs.push(format!("{}+{}", pair.from_account, pair.to_account));
     }
     for pair in deleted.iter().flat_map(|deleted| &deleted.pair_list) {
-        pairs.push(format!("{}-{}", pair.from, pair.to));
+        pairs.push(format!("{}-{}", pair.from_account, pair.to_account));
     }
     for pair in listed.iter().flat_map(|listed| &listed.pair_list) {
-        pairs.push(format!("{}!{}", pair.from, pair.to));
+        pairs.push(format!("{}!{}", pair.from_account, pair.to_account));
     }
     ([("x-pairs", pairs.join(" "))], CallbackResponse::ok())
 }
 
 #[tokio::test]
-async fn three_callback_layers_on_one_url_with_the_rest_acknowledged() {
-    let friend_add = FriendAddLayer::new(APP_ID);
-    let friend_delete: CallbackLayer<FriendDelete> = friend_add.for_packet();
-    let black_list_add = CallbackLayer::<BlackListAdd>::new(APP_ID);
+async fn three_layers_on_one_url_leave_the_rest_to_the_handler() {
+    let friend_delete: CallbackLayer<FriendDelete> = layer().for_packet();
     let app: Router = Router::new()
         .route("/callback", post(received))
-        .layer(friend_add)
+        .layer(layer())
         .layer(friend_delete)
-        .layer(black_list_add);
-
-    for (command, body, pairs) in [
-        ("Sns.CallbackFriendAdd", FRIEND_ADD, "id+id1 id+id2 id+id3"),
+        .layer(CallbackLayer::<BlackListAdd>::new(APP_ID));
+    let differs = "the CallbackCommand of the body differs from the URL's";
+    for (command, body, expected) in [
+        (FriendAdd::COMMAND, FRIEND_ADD, Ok("id+id1 id+id2 id+id3")),
         (
-            "Sns.CallbackFriendDelete",
+            FriendDelete::COMMAND,
             FRIEND_DELETE,
-            "411172-425914 425914-411172",
+            Ok("411172-425914 425914-411172"),
         ),
         (
-            "Sns.CallbackBlackListAdd",
+            BlackListAdd::COMMAND,
             BLACK_LIST_ADD,
-            "id!id1 id!id2 id!id3",
+            Ok("id!id1 id!id2 id!id3"),
         ),
-        ("State.StateChange", "{}", ""),
-        ("Sns.CallbackBlackListDelete", "", ""),
+        ("State.StateChange", "{}", Ok("")),
+        (FriendAdd::COMMAND, FRIEND_DELETE, Err(differs)),
+        (FriendDelete::COMMAND, FRIEND_ADD, Err(differs)),
     ] {
         let request = CallbackRequest::new(command, APP_ID, body).path("/callback");
         let request = request.build::<axum::body::Body>();
         let response = app.clone().oneshot(request).await.unwrap();
-        assert_eq!(response.headers()["x-pairs"], pairs, "{command}");
-        assert_eq!(text(response).await, OK, "{command}");
-    }
-    for (command, body, error_info) in [
-        (
-            "Sns.CallbackFriendAdd",
-            FRIEND_DELETE,
-            "the body's CallbackCommand is not the URL's",
-        ),
-        (
-            "Sns.CallbackFriendDelete",
-            FRIEND_ADD,
-            "the body's CallbackCommand is not the URL's",
-        ),
-        (
-            "Sns.CallbackBlackListAdd",
-            "null",
-            "the body is not a packet of this webhook",
-        ),
-    ] {
-        let request = CallbackRequest::new(command, APP_ID, body).path("/callback");
-        let request = request.build::<axum::body::Body>();
-        let response = app.clone().oneshot(request).await.unwrap();
-        assert_eq!(text(response).await, fail(error_info), "{command}");
+        let pairs = response.headers().get("x-pairs");
+        assert_eq!(pairs.map(|pairs| pairs.to_str().unwrap()), expected.ok());
+        let answer = expected.map_or_else(fail, |_| OK.to_owned());
+        assert_eq!(text(response).await, answer, "{command}");
     }
 }
 
 #[tokio::test]
 async fn two_commands_of_two_layers_in_one_url_are_refused_by_either() {
     let app = || Router::new().route("/callback", post(received));
-    let (add, delete) = (
-        FriendAddLayer::new(APP_ID),
-        CallbackLayer::<FriendDelete>::new(APP_ID),
-    );
+    let delete = CallbackLayer::<FriendDelete>::new(APP_ID);
     let uri = "/callback?SdkAppid=1400000000&CallbackCommand=Sns.CallbackFriendAdd\
                &CallbackCommand=Sns.CallbackFriendDelete";
     for app in [
-        app().layer(add.clone()).layer(delete.clone()),
-        app().layer(delete).layer(add),
+        app().layer(layer()).layer(delete.clone()),
+        app().layer(delete).layer(layer()),
     ] {
-        for body in [FRIEND_ADD, FRIEND_DELETE] {
-            let body = axum::body::Body::from(body);
-            let request = Request::post(uri).body(body).unwrap();
-            let app: Router = app.clone();
-            let response = app.oneshot(request);
-            let expected = fail("the CallbackCommand parameter is given more than once");
-            assert_eq!(text(response.await.unwrap()).await, expected);
+        let body = axum::body::Body::from(FRIEND_ADD);
+        let request = Request::post(uri).body(body).unwrap();
+        let app: Router = app;
+        let response = app.oneshot(request).await.unwrap();
+        assert_eq!(kind(&response), Some(RejectionKind::DuplicateParameter));
+    }
+}
+
+/// A webhook before an event, on whose answer Chat acts.
+#[derive(Deserialize)]
+struct PrevFriendAdd {
+    #[serde(rename = "To_Account")]
+    to_account: String,
+}
+
+impl Packet for PrevFriendAdd {
+    const COMMAND: &'static str = "Sns.CallbackPrevFriendAdd";
+}
+
+#[tokio::test]
+async fn a_webhook_before_an_event_answers_with_more_and_is_allowed_if_it_is_refused() {
+    #[derive(Serialize)]
+    struct Answer {
+        #[serde(flatten)]
+        envelope: CallbackResponse,
+        #[serde(rename = "ResultItem")]
+        result_item: Vec<String>,
+    }
+
+    async fn asked(callback: Callback<PrevFriendAdd>) -> String {
+        let code = i64::from(callback.to_account == "mallory") * 30_000;
+        let envelope = CallbackResponse::ok().with_error_code(code);
+        let result_item = vec![callback.to_account.clone()];
+        serde_json::to_string(&Answer {
+            envelope,
+            result_item,
+        })
+        .unwrap()
+    }
+    async fn allow(response: AxumResponse) -> AxumResponse {
+        match response.extensions().get::<Rejection>() {
+            Some(_) => CallbackResponse::ok().into_response(),
+            None => response,
         }
     }
+    let layers = ServiceBuilder::new()
+        .layer(map_response(allow))
+        .layer(CallbackLayer::<PrevFriendAdd>::new(APP_ID).same_body());
+    let app: Router = Router::new().route("/", post(asked).layer(layers));
+    let request = |to: &str| {
+        let body = format!(
+            r#"{{"CallbackCommand":"{}","To_Account":"{to}"}}"#,
+            PrevFriendAdd::COMMAND
+        );
+        CallbackRequest::new(PrevFriendAdd::COMMAND, APP_ID, body)
+    };
+    let answer = |code, to| {
+        format!(
+            r#"{{"ActionStatus":"OK","ErrorCode":{code},"ErrorInfo":"","ResultItem":["{to}"]}}"#
+        )
+    };
+    for (request, expected) in [
+        (request("bob"), answer(0, "bob")),
+        (request("mallory"), answer(30_000, "mallory")),
+        (request("bob").query("SdkAppid", "1"), OK.to_owned()),
+    ] {
+        let request = request.build::<axum::body::Body>();
+        let response = app.clone().oneshot(request).await.unwrap();
+        assert_eq!(text(response).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_handler_takes_callback_state_and_body_and_returns_the_envelope() {
+    async fn received<P: Packet>(
+        State(state): State<Arc<str>>,
+        callback: Callback<P>,
+        // An extractor leaves it for the next.
+        again: Callback<P>,
+        body: Bytes,
+    ) -> Result<CallbackResponse, CallbackResponse> {
+        assert!(std::ptr::eq(&*callback, &*again));
+        Err(CallbackResponse::fail(format!("{state} {}", body.len())))
+    }
+    fn app<P: Packet>() -> Router {
+        Router::new()
+            .route("/callback", post(received::<P>))
+            .layer(CallbackLayer::<P>::new(APP_ID))
+            .with_state(Arc::from("state"))
+    }
+    let send = async |app: Router| {
+        let response = app
+            .oneshot(chat().build::<axum::body::Body>())
+            .await
+            .unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()["content-type"], "application/json");
+        text(response).await
+    };
+    let expected = format!("state {}", chat().body().len());
+    assert_eq!(send(app::<FriendAdd>()).await, fail(&expected));
+    let expected = "no Sns.CallbackFriendDelete callback came with the request";
+    assert_eq!(send(app::<FriendDelete>()).await, fail(expected));
+    let bare = Router::new().route("/callback", post(received::<FriendAdd>));
+    let expected = "no Sns.CallbackFriendAdd callback came with the request";
+    let bare = bare.with_state(Arc::from("state"));
+    assert_eq!(send(bare).await, fail(expected));
+}
+
+#[tokio::test]
+async fn the_envelope_is_a_response_alone_and_in_company() {
+    let failed = || CallbackResponse::fail("no \"database\"");
+    let quoted = fail(r#"no \"database\""#);
+    let accepted = (StatusCode::ACCEPTED, CallbackResponse::ok());
+    for (response, status, body) in [
+        (CallbackResponse::ok().into_response(), StatusCode::OK, OK),
+        (failed().into_response(), StatusCode::OK, &*quoted),
+        (accepted.into_response(), StatusCode::ACCEPTED, OK),
+    ] {
+        assert_eq!(response.status(), status);
+        assert_eq!(response.headers()["content-type"], "application/json");
+        assert_eq!(text(response).await, body);
+    }
+    let app: Router = Router::new().route("/", get(async || CallbackResponse::ok()));
+    let request = Request::get("/").body(axum::body::Body::empty()).unwrap();
+    assert_eq!(text(app.oneshot(request).await.unwrap()).await, OK);
 }

@@ -1,8 +1,9 @@
 //! What the layer promises to the services around it and to the body that it reads: who is called
 //! when, who holds what, and who wakes whom.
 
+mod common;
+
 use std::{
-    convert::Infallible,
     pin::Pin,
     sync::{
         Arc,
@@ -12,34 +13,23 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, header::CONTENT_LENGTH};
+use http::{Method, Request, Response, header::CONTENT_LENGTH};
 use http_body::{Body, Frame};
-use http_body_util::Full;
 use tokio_test::{assert_pending, assert_ready, assert_ready_err, assert_ready_ok, task};
 use tower::{Layer, Service, ServiceBuilder, limit::ConcurrencyLimitLayer};
 use tower_tencent_chat::{
-    Acknowledge, Callback, CallbackLayer, CallbackResponse, FriendAdd, FriendAddLayer, Packet,
-    Rejection, RejectionKind, RequestBody, ResponseBody, Token, test_util::CallbackRequest,
+    Callback, CallbackLayer, CallbackResponse, FriendAdd, FriendDelete, Packet, Rejection,
+    RejectionKind, RequestBody, test_util::CallbackRequest,
 };
 use tower_test::mock;
 
-use crate::script::{Broken, Probe, Script, Step, data, trailers};
-
-#[path = "common/script.rs"]
-mod script;
-
-const APP: u64 = 1400000000;
+use common::{
+    APP_ID, chat, kind, layer,
+    refused::{self, Refused, refused},
+    script::{Broken, Probe, Script, Step, data, trailers},
+};
 
 type Handle = mock::Handle<Request<RequestBody<Script>>, Response<&'static str>>;
-type Answer = Response<ResponseBody<&'static str>>;
-
-fn layer() -> FriendAddLayer {
-    FriendAddLayer::new(APP)
-}
-
-fn chat() -> CallbackRequest {
-    CallbackRequest::friend_add(APP).pair("alice", "bob")
-}
 
 fn packet() -> Bytes {
     chat().body()
@@ -72,10 +62,6 @@ fn visitor() -> Request<Script> {
     pass_through(Script::new([]).0)
 }
 
-fn kind<B>(response: &Response<B>) -> Option<RejectionKind> {
-    response.extensions().get().map(Rejection::kind)
-}
-
 /// The layer around whatever `inner` makes of a mock.
 macro_rules! mocked {
     ($layer:expr) => {
@@ -106,53 +92,8 @@ fn untouched(handle: &mut Handle) {
     assert_pending!(handle.poll_request());
 }
 
-/// Requests that break a rule of the URL, and the rule.
-fn refused_by_url() -> Vec<(Request<()>, RejectionKind)> {
-    use RejectionKind::*;
-
-    let unsigned = "RequestTime=1669872112";
-    let signed = "RequestTime=1669872112&Sign=\
-                  17773bc39a671d7b9aa835458704d2a6db81360a5940292b587d6d760d484061";
-    let post = |query: &str| {
-        let url = format!("/?CallbackCommand=Sns.CallbackFriendAdd&{query}");
-        Request::post(url).body(()).unwrap()
-    };
-    let mut get = post("SdkAppid=1400000000");
-    *get.method_mut() = Method::GET;
-    vec![
-        (get, MethodNotAllowed),
-        (post(""), MissingParameter),
-        (post("SdkAppid=1400000000"), MissingParameter),
-        (
-            post(&format!("SdkAppid=1400000000&{unsigned}")),
-            MissingParameter,
-        ),
-        (
-            post("SdkAppid=1400000000&SdkAppid=1400000000"),
-            DuplicateParameter,
-        ),
-        (post("SdkAppid=1400000001"), SdkAppIdMismatch),
-        (
-            post("SdkAppid=1400000000&contenttype=xml"),
-            UnsupportedContentType,
-        ),
-        (
-            post(&format!("SdkAppid=1400000000&{signed}").replace("112", "012")),
-            StaleRequestTime,
-        ),
-        (
-            post(&format!("SdkAppid=1400000000&{signed}").replace("061", "062")),
-            SignMismatch,
-        ),
-    ]
-}
-
-/// A layer for [`refused_by_url`].
-fn signed_layer() -> FriendAddLayer {
-    let now = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1669872112);
-    layer()
-        .token(Token::new("xxxxyyyy").unwrap())
-        .clock(move || now)
+fn refused_by_url() -> impl Iterator<Item = Refused> {
+    refused().into_iter().filter(Refused::by_url)
 }
 
 mod readiness {
@@ -322,23 +263,6 @@ mod permits {
     }
 
     #[test]
-    fn a_thousand_stalled_uploads_hold_none() {
-        let (mut service, mut handle) = mocked!(layer(), limited);
-        let mut uploads = Vec::new();
-        for _ in 0..1000 {
-            assert_ready_ok!(service.poll_ready::<Request<Script>>());
-            let mut upload = task::spawn(service.call(stalled().0));
-            assert_pending!(upload.poll());
-            uploads.push(upload);
-        }
-        assert_ready_ok!(service.poll_ready::<Request<Script>>());
-        let mut response = task::spawn(service.call(complete()));
-        assert_pending!(response.poll());
-        answer!(handle);
-        assert_ready_ok!(response.poll());
-    }
-
-    #[test]
     fn backpressure_reaches_requests_that_pass_through() {
         let (mut service, mut handle) = mocked!(layer(), limited);
         assert_ready_ok!(service.poll_ready::<Request<Script>>());
@@ -381,12 +305,11 @@ mod permits {
 
     #[test]
     fn a_refusal_by_the_url_holds_none_even_before_it_is_polled() {
-        let (mut service, mut handle) = mocked!(signed_layer(), limited);
+        let (mut service, mut handle) = mocked!(refused::layer(), limited);
         let mut refusals = Vec::new();
-        for (request, expected) in refused_by_url() {
+        for row in refused_by_url() {
             assert_ready_ok!(service.poll_ready::<Request<Script>>());
-            let request = request.map(|()| Script::new([]).0);
-            refusals.push((task::spawn(service.call(request)), expected));
+            refusals.push((task::spawn(service.call(row.request().0)), row.kind));
         }
         assert_ready_ok!(service.poll_ready::<Request<Script>>());
         for (refusal, expected) in &mut refusals {
@@ -397,28 +320,36 @@ mod permits {
 
     #[test]
     fn a_refusal_of_the_body_holds_none() {
-        let (mut service, mut handle) = mocked!(layer().max_body_size(10), limited);
+        let (mut service, mut handle) = mocked!(refused::layer(), limited);
         let mut kept = Vec::new();
-        for (steps, expected) in [
-            (vec![data("[]")], RejectionKind::MalformedPacket),
-            (
-                vec![data(r#"{"CallbackCommand":""}"#)],
-                RejectionKind::BodyTooLarge,
-            ),
-            (vec![Step::Fail], RejectionKind::BodyUnreadable),
-        ] {
+        for row in refused().into_iter().filter(|row| !row.by_url()) {
             assert_ready_ok!(service.poll_ready::<Request<Script>>());
-            let mut refusal = task::spawn(service.call(callback(Script::new(steps).0)));
+            let mut refusal = task::spawn(service.call(row.request().0));
             let response = assert_ready_ok!(refusal.poll());
-            assert_eq!(kind(&response), Some(expected));
+            assert_eq!(kind(&response), Some(row.kind));
             kept.push((refusal, response));
         }
-        let announced = callback(Script::new([]).0.size_hint(11, None));
-        assert_ready_ok!(service.poll_ready::<Request<Script>>());
-        let mut refusal = task::spawn(service.call(announced));
-        assert_ready_ok!(refusal.poll());
         assert_ready_ok!(service.poll_ready::<Request<Script>>());
         untouched(&mut handle);
+    }
+
+    #[test]
+    fn the_one_that_was_taken_is_kept_until_the_body_has_to_be_waited_for() {
+        let (mut service, mut handle) = mocked!(layer(), limited);
+        for (request, keeps) in [(complete(), true), (stalled().0, false)] {
+            assert_ready_ok!(service.poll_ready::<Request<Script>>());
+            let mut response = task::spawn(service.call(request));
+            assert_pending!(service.poll_ready::<Request<Script>>());
+            assert_pending!(response.poll());
+            // The call that was complete has gone through, with the permit.
+            let called = handle.poll_request().is_ready();
+            assert_eq!(called, keeps);
+            drop(response);
+            assert!(service.is_woken());
+            assert_ready_ok!(service.poll_ready::<Request<Script>>());
+            // What was taken just now is given back.
+            service = service.clone();
+        }
     }
 }
 
@@ -427,15 +358,15 @@ mod refusals {
 
     #[test]
     fn by_the_url_poll_the_body_zero_times_and_drop_it_at_once() {
-        for (request, expected) in refused_by_url() {
-            let (mut service, mut handle) = mocked!(signed_layer());
-            let (body, probe) = Script::new([data(packet())]);
+        for row in refused_by_url() {
+            let (mut service, mut handle) = mocked!(refused::layer());
+            let (request, probe) = row.request();
             assert_ready_ok!(service.poll_ready::<Request<Script>>());
-            let mut response = task::spawn(service.call(request.map(|()| body)));
-            assert!(probe.is_dropped(), "{expected:?}");
+            let mut response = task::spawn(service.call(request));
+            assert!(probe.is_dropped(), "{:?}", row.kind);
             let response = assert_ready_ok!(response.poll());
-            assert_eq!(kind(&response), Some(expected));
-            assert_eq!(probe.polls(), 0, "{expected:?}");
+            assert_eq!(kind(&response), Some(row.kind));
+            assert_eq!(probe.polls(), 0, "{:?}", row.kind);
             untouched(&mut handle);
         }
     }
@@ -616,11 +547,11 @@ mod dropping_the_future {
 
     #[test]
     fn before_a_refusal_is_sent() {
-        for (request, _) in refused_by_url() {
+        for row in refused_by_url() {
             let inner = Inner::default();
-            let mut service = signed_layer().layer(inner.clone());
-            let (body, probe) = Script::new([data("x")]);
-            drop(service.call(request.map(|()| body)));
+            let mut service = refused::layer().layer(inner.clone());
+            let (request, probe) = row.request();
+            drop(service.call(request));
             assert!(probe.is_dropped());
             assert_eq!(Arc::strong_count(&inner.services), 2);
             assert_eq!((probe.polls(), inner.calls()), (0, 0));
@@ -647,8 +578,10 @@ fn play(limit: usize, script: (Script, Probe)) -> (Result<Bytes, RejectionKind>,
             Poll::Pending if probe.is_dropped() => break,
             Poll::Pending => {
                 assert!(probe.polls() > polls);
-                assert!(!response.is_woken(), "nothing wakes itself");
-                probe.wake();
+                // After many frames it has woken itself, to let others have a turn.
+                if !response.is_woken() {
+                    probe.wake();
+                }
                 assert!(response.is_woken());
             }
         }
@@ -694,18 +627,6 @@ mod the_body {
     }
 
     #[test]
-    fn is_dropped_before_the_inner_service_is_ready() {
-        let inner = Inner {
-            unready: true,
-            ..Inner::default()
-        };
-        let (body, probe) = Script::new([data(packet())]);
-        let mut response = task::spawn(layer().layer(inner).call(callback(body)));
-        assert_pending!(response.poll());
-        assert!(probe.is_dropped());
-    }
-
-    #[test]
     fn may_wait_between_any_two_bytes() {
         let packet = packet();
         let steps = packet.iter().flat_map(|byte| [Step::Wait, data([*byte])]);
@@ -713,14 +634,6 @@ mod the_body {
         let (outcome, polls) = play(packet.len(), script);
         assert_eq!(outcome, Ok(packet.clone()));
         assert_eq!(polls, 2 * packet.len() + 2);
-    }
-
-    #[test]
-    fn may_wait_many_times_for_one_byte() {
-        let packet = packet();
-        let waits = std::iter::repeat_n(Step::Wait, 1000);
-        let script = Script::new(waits.chain([data(&packet)]));
-        assert_eq!(play(packet.len(), script), (Ok(packet), 1002));
     }
 
     #[test]
@@ -756,6 +669,91 @@ mod the_body {
             (Err(RejectionKind::MalformedPacket), 3),
             "an empty body"
         );
+    }
+
+    #[test]
+    fn goes_on_after_the_bytes_that_it_has_announced() {
+        let packet = packet();
+        let (first, second) = packet.split_at(20);
+        for (steps, expected) in [
+            (
+                vec![data(first), data(""), data(second)],
+                Ok(packet.clone()),
+            ),
+            (
+                vec![data(first), trailers(), data(second)],
+                Ok(packet.clone()),
+            ),
+            (
+                vec![data(&packet), data(""), data(" ")],
+                Ok([&*packet, b" "].concat().into()),
+            ),
+            (
+                vec![data(&packet), data("}")],
+                Err(RejectionKind::MalformedPacket),
+            ),
+            (
+                vec![data(&packet), Step::Fail],
+                Err(RejectionKind::BodyUnreadable),
+            ),
+            (
+                vec![data(&packet), trailers(), Step::Fail],
+                Err(RejectionKind::BodyUnreadable),
+            ),
+        ] {
+            for announced in [20, packet.len() as u64] {
+                let (body, probe) = Script::new(steps.clone());
+                let body = body.size_hint(announced, Some(announced));
+                let polls = steps.len() + usize::from(!matches!(steps.last(), Some(Step::Fail)));
+                assert_eq!(play(1000, (body, probe)), (expected.clone(), polls));
+            }
+        }
+    }
+
+    #[test]
+    fn lets_others_have_a_turn_if_its_frames_are_always_there() {
+        for step in [data(""), trailers()] {
+            let endless = || Script::new(std::iter::repeat_n(step.clone(), 100_000));
+            let (body, probe) = endless();
+            let inner = Inner::default();
+            let mut response = task::spawn(layer().layer(inner).call(callback(body)));
+            for turn in 1..=3 {
+                assert_pending!(response.poll());
+                assert!(response.is_woken());
+                assert!(probe.polls() <= turn * 1000, "{}", probe.polls());
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn that_is_always_there_ends_at_a_time_out() {
+        /// Empty frames without an end.
+        struct Endless;
+
+        impl Body for Endless {
+            type Data = Bytes;
+            type Error = Broken;
+
+            fn poll_frame(
+                self: Pin<&mut Self>,
+                _: &mut Context<'_>,
+            ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+                Poll::Ready(Some(Ok(Frame::data(Bytes::new()))))
+            }
+        }
+
+        let inner = tower::service_fn(|_: Request<RequestBody<Endless>>| async {
+            Ok::<_, Broken>(Response::new(()))
+        });
+        let zero = std::time::Duration::ZERO;
+        let mut service = layer().layer(inner);
+        let request = Request::post(chat().uri()).body(Endless).unwrap();
+        let late = tokio::time::timeout(zero, service.call(request)).await;
+        late.unwrap_err();
+        let mut acknowledge = tower_tencent_chat::Acknowledge::<Bytes>::new();
+        let request = Request::post(chat().uri()).body(Endless).unwrap();
+        let late = tokio::time::timeout(zero, acknowledge.call(request)).await;
+        late.unwrap_err();
     }
 
     #[test]
@@ -929,99 +927,6 @@ mod passing_through {
     }
 }
 
-mod a_route {
-    use super::*;
-
-    #[test]
-    fn is_made_ready_only_by_a_callback_that_was_read() {
-        let route = Inner {
-            unready: true,
-            ..Inner::default()
-        };
-        let ready_polls = || route.ready_polls.load(Ordering::SeqCst);
-        let inner = Inner::default();
-        let mut service = layer().route_to(route.clone()).layer(inner.clone());
-
-        let (request, probe) = stalled();
-        let mut response = task::spawn(service.call(request));
-        assert_pending!(response.poll());
-        assert_eq!(ready_polls(), 0);
-        probe.wake();
-        assert_pending!(response.poll());
-        assert_eq!((ready_polls(), route.calls()), (1, 0));
-        assert!(probe.is_dropped());
-
-        drop(response);
-        assert_eq!(Arc::strong_count(&route.services), 2);
-        assert_eq!(inner.ready_polls.load(Ordering::SeqCst), 0);
-    }
-
-    #[test]
-    fn holds_no_permit_while_the_body_stalls() {
-        let (route, mut handle): (_, Handle) = mock::pair();
-        let (inner, mut rest): (_, Handle) = mock::pair();
-        rest.allow(0);
-        let route = limited(route);
-        let mut service = layer().route_to(route).layer(inner);
-
-        let (request, probe) = stalled();
-        let mut upload = task::spawn(service.call(request));
-        assert_pending!(upload.poll());
-        let mut response = task::spawn(service.call(complete()));
-        assert_pending!(response.poll());
-        answer!(handle);
-        assert_eq!(kind(&assert_ready_ok!(response.poll())), None);
-        drop(response);
-
-        probe.wake();
-        assert_pending!(upload.poll());
-        answer!(handle);
-        let answer: Answer = assert_ready_ok!(upload.poll());
-        assert_eq!(kind(&answer), None);
-        untouched(&mut rest);
-    }
-
-    #[test]
-    fn leaves_other_requests_to_wait_for_the_inner_service() {
-        let (route, mut never): (_, Handle) = mock::pair();
-        let (inner, mut handle): (_, Handle) = mock::pair();
-        handle.allow(0);
-        let mut service = layer().route_to(route).layer(inner);
-
-        let mut response = task::spawn(service.call(visitor()));
-        assert_pending!(response.poll());
-        untouched(&mut handle);
-        assert!(!response.is_woken());
-        handle.allow(1);
-        assert!(response.is_woken());
-        assert_pending!(response.poll());
-        answer!(handle);
-        assert_ready_ok!(response.poll());
-
-        handle.send_error("out of order");
-        let mut response = task::spawn(service.call(visitor()));
-        let error = assert_ready_err!(response.poll());
-        assert_eq!(error.to_string(), "out of order");
-        untouched(&mut never);
-    }
-
-    #[test]
-    fn and_the_inner_service_are_untouched_by_a_refusal() {
-        for (request, expected) in refused_by_url() {
-            let (route, inner) = (Inner::default(), Inner::default());
-            let mut service = signed_layer().route_to(route.clone()).layer(inner.clone());
-            let (body, probe) = Script::new([data(packet())]);
-            let mut response = task::spawn(service.call(request.map(|()| body)));
-            assert_eq!(kind(&assert_ready_ok!(response.poll())), Some(expected));
-            assert_eq!((probe.polls(), probe.is_dropped()), (0, true));
-            for untouched in [&route, &inner] {
-                assert_eq!(untouched.ready_polls.load(Ordering::SeqCst), 0);
-                assert_eq!(untouched.calls(), 0);
-            }
-        }
-    }
-}
-
 #[test]
 fn layers_compose_without_holding_each_other_up() {
     // One layer for each webhook, around one service: an upload that stalls in the inner layer leaves
@@ -1029,7 +934,7 @@ fn layers_compose_without_holding_each_other_up() {
     let (mut service, mut handle) = mock::spawn_with(|mock| {
         ServiceBuilder::new()
             .layer(layer())
-            .layer(CallbackLayer::<FriendDelete>::new(APP))
+            .layer(CallbackLayer::<FriendDelete>::new(APP_ID))
             .layer(ConcurrencyLimitLayer::new(1))
             .service(mock)
     });
@@ -1040,9 +945,9 @@ fn layers_compose_without_holding_each_other_up() {
         request
     };
 
-    let packet = r#"{"CallbackCommand":"Sns.CallbackFriendDelete"}"#;
+    let packet = r#"{"CallbackCommand":"Sns.CallbackFriendDelete","PairList":[]}"#;
     let (body, probe) = Script::new([Step::Wait, data(packet)]);
-    let request = CallbackRequest::new(FriendDelete::COMMAND, APP, "");
+    let request = CallbackRequest::new(FriendDelete::COMMAND, APP_ID, "");
     let request = Request::post(request.uri()).body(body).unwrap();
     assert_ready_ok!(service.poll_ready::<Request<Script>>());
     let mut upload = task::spawn(service.call(request));
@@ -1065,65 +970,4 @@ fn layers_compose_without_holding_each_other_up() {
             .is_some()
     );
     assert_ready_ok!(upload.poll());
-}
-
-#[derive(serde::Deserialize)]
-struct FriendDelete {}
-
-impl Packet for FriendDelete {
-    const COMMAND: &'static str = "Sns.CallbackFriendDelete";
-}
-
-/// The future of the fallback's answer to the body at this URL.
-fn acknowledged(
-    uri: &str,
-    body: Script,
-) -> task::Spawn<impl Future<Output = Result<Response<Full<Bytes>>, Infallible>>> {
-    task::spawn(Acknowledge::new().call(Request::post(uri).body(body).unwrap()))
-}
-
-const ANOTHER_WEBHOOK: &str = "/?CallbackCommand=State.StateChange";
-
-#[test]
-fn a_webhook_is_acknowledged_once_its_body_has_been_read() {
-    let (body, probe) = Script::new([data("{"), Step::Wait, data(""), data("}"), trailers()]);
-    let mut future = acknowledged(ANOTHER_WEBHOOK, body);
-    assert_pending!(future.poll());
-    assert!(!future.is_woken());
-    probe.wake();
-    assert!(future.is_woken());
-    let response = assert_ready_ok!(future.poll());
-    assert_eq!(response.status(), StatusCode::OK);
-    assert_eq!(probe.polls(), 6);
-}
-
-#[test]
-fn a_webhook_is_acknowledged_though_its_body_breaks() {
-    let (body, probe) = Script::new([data("{"), Step::Fail]);
-    let response = assert_ready_ok!(acknowledged(ANOTHER_WEBHOOK, body).poll());
-    assert_eq!(response.status(), StatusCode::OK);
-    assert_eq!(probe.polls(), 2);
-}
-
-#[test]
-fn what_is_acknowledged_is_read_up_to_a_mebibyte() {
-    for (last, polls) in [(1023, 3), (1024, 2), (1025, 2)] {
-        let steps = [
-            data(vec![b' '; 1023 * 1024]),
-            data(vec![b' '; last]),
-            data("end"),
-        ];
-        let (body, probe) = Script::new(steps);
-        let response = assert_ready_ok!(acknowledged(ANOTHER_WEBHOOK, body).poll());
-        assert_eq!(response.status(), StatusCode::OK);
-        assert_eq!(probe.polls(), polls, "{last}");
-    }
-}
-
-#[test]
-fn what_is_no_webhook_is_answered_unread() {
-    let (body, probe) = Script::new([Step::Wait]);
-    let response = assert_ready_ok!(acknowledged("/favicon.ico", body).poll());
-    assert_eq!(response.status(), StatusCode::NOT_FOUND);
-    assert_eq!(probe.polls(), 0);
 }

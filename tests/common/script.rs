@@ -1,6 +1,4 @@
 //! A request body that plays a script and counts what is done to it.
-// Every test binary has its own copy, and needs a part of it.
-#![allow(dead_code)]
 
 use std::{
     collections::VecDeque,
@@ -40,7 +38,8 @@ pub(crate) fn trailers() -> Step {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Broken;
 
-/// Panics where it is polled after its end or after its error.
+/// Panics if it is polled after its end or after its error.
+#[derive(Clone, Debug)]
 pub(crate) struct Script {
     steps: VecDeque<Step>,
     over: bool,
@@ -121,12 +120,12 @@ impl Drop for Script {
 }
 
 /// What has been done to a [`Script`].
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Probe {
     state: Arc<State>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct State {
     polls: AtomicUsize,
     dropped: AtomicBool,

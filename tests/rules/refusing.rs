@@ -2,203 +2,128 @@
 
 use std::convert::Infallible;
 
-use http::{Method, Request, Response, StatusCode, Version};
+use http::{HeaderMap, Request, Response, StatusCode, Version};
 use http_body::Body;
 use http_body_util::BodyExt;
 use tower::{Layer, ServiceExt, service_fn};
-use tower_tencent_chat::{
-    CallbackResponse, Rejection,
-    RejectionKind::{
-        self, BodyTooLarge, BodyUnreadable, CommandMismatch, DuplicateParameter, MalformedPacket,
-        MethodNotAllowed, MissingParameter, SdkAppIdMismatch, SignMismatch, StaleRequestTime,
-        UnsupportedContentType,
-    },
-    RequestBody,
-};
+use tower_tencent_chat::{CallbackResponse, Rejection, RequestBody};
 
 use crate::{
-    PACKET, REQUIRED, SIGN, TIME,
-    common::{fail, text},
-    script::Script,
-    signed_layer,
+    PACKET, REQUIRED,
+    common::{
+        SIGN, TIME, fail, kind,
+        refused::{self, refused},
+        script::{Script, Step, data},
+        signed, text,
+    },
 };
 
-async fn should_not_be_called(
-    _: Request<RequestBody<Script<'static>>>,
+async fn should_not_be_called<B>(
+    _: Request<RequestBody<B>>,
 ) -> Result<Response<String>, Infallible> {
     panic!("the inner service was called with what was to be refused")
 }
 
-fn signed() -> String {
-    format!("{REQUIRED}&Sign={SIGN}&RequestTime={TIME}")
-}
-
-/// Every way to be refused: the request, the rule that it breaks, and the text that Chat gets.
-fn refused() -> Vec<(Request<Script<'static>>, RejectionKind, String)> {
-    let post = |query: &str, body| Request::post(format!("/?{query}")).body(body).unwrap();
-    let mut refused = Vec::new();
-    let mut refuse = |request, kind, text: &str| refused.push((request, kind, text.to_owned()));
-
-    let mut get = post(&signed(), Script::new());
-    *get.method_mut() = Method::GET;
-    refuse(get, MethodNotAllowed, "the method is not POST");
-
-    let own = "CallbackCommand=Sns.CallbackFriendAdd";
-    let untimed = format!("{REQUIRED}&Sign={SIGN}");
-    let unsigned = format!("{REQUIRED}&RequestTime={TIME}");
-    for (query, name) in [
-        (own, "SdkAppid"),
-        (&*untimed, "RequestTime"),
-        (&*unsigned, "Sign"),
-    ] {
-        let text = format!("the {name} parameter is missing");
-        refuse(post(query, Script::new()), MissingParameter, &text);
-    }
-    for (name, second) in [
-        ("CallbackCommand", "CallbackCommand="),
-        ("SdkAppid", "SdkAppid="),
-        ("contenttype", "contenttype=&contenttype="),
-        ("ClientIP", "ClientIP=&ClientIP="),
-        ("OptPlatform", "OptPlatform=&OptPlatform="),
-        ("Sign", "Sign="),
-        ("RequestTime", "RequestTime="),
-    ] {
-        let query = format!("{}&{second}", signed());
-        let text = format!("the {name} parameter is given more than once");
-        refuse(post(&query, Script::new()), DuplicateParameter, &text);
-    }
-    for (query, kind, text) in [
-        (
-            format!("{own}&SdkAppid=1400000001"),
-            SdkAppIdMismatch,
-            "the SdkAppid parameter is not this app's",
-        ),
-        (
-            format!("{}&contenttype=xml", signed()),
-            UnsupportedContentType,
-            "the contenttype parameter is not json",
-        ),
-        (
-            format!("{REQUIRED}&Sign={SIGN}&RequestTime=1"),
-            StaleRequestTime,
-            "the RequestTime parameter is too far from now",
-        ),
-        (
-            format!("{unsigned}&Sign=0"),
-            SignMismatch,
-            "the Sign parameter is not right",
-        ),
-    ] {
-        refuse(post(&query, Script::new()), kind, text);
-    }
-    for (body, kind, text) in [
-        (
-            Script::new().size_hint(u64::MAX, None),
-            BodyTooLarge,
-            "the body is too large",
-        ),
-        (
-            Script::new().data(PACKET).data(" ".repeat(1024 * 1024)),
-            BodyTooLarge,
-            "the body is too large",
-        ),
-        (
-            Script::new().data(PACKET).error("broken"),
-            BodyUnreadable,
-            "the body can't be read",
-        ),
-        (
-            Script::new(),
-            MalformedPacket,
-            "the body is not a packet of this webhook",
-        ),
-        (
-            Script::new().data(r#"{"CallbackCommand":"Other"}"#),
-            CommandMismatch,
-            "the body's CallbackCommand is not the URL's",
-        ),
-    ] {
-        refuse(post(&signed(), body), kind, text);
-    }
-    refused
-}
-
-#[test]
-fn every_kind_of_rejection_is_in_the_table() {
-    let refused = refused();
-    for kind in [
-        MethodNotAllowed,
-        MissingParameter,
-        DuplicateParameter,
-        SdkAppIdMismatch,
-        UnsupportedContentType,
-        StaleRequestTime,
-        SignMismatch,
-        BodyTooLarge,
-        BodyUnreadable,
-        MalformedPacket,
-        CommandMismatch,
-    ] {
-        assert!(refused.iter().any(|row| row.1 == kind), "{kind:?}");
-    }
-}
-
 #[tokio::test]
 async fn a_refusal_is_the_fail_envelope_with_status_200() {
-    for (request, kind, text) in refused() {
-        let service = signed_layer().layer(service_fn(should_not_be_called));
-        let response = service.oneshot(request).await.unwrap();
+    for row in refused() {
+        let service = refused::layer().layer(service_fn(should_not_be_called));
+        let response = service.oneshot(row.request().0).await.unwrap();
         let (head, mut body) = response.into_parts();
+        let text = row.error_info;
 
         assert_eq!(head.status, StatusCode::OK, "{text}");
         assert_eq!(head.version, Version::HTTP_11, "{text}");
-        assert_eq!(head.headers.len(), 1, "{text}");
-        assert_eq!(head.headers["content-type"], "application/json");
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", "application/json".parse().unwrap());
+        if !row.is_read() {
+            headers.insert("connection", "close".parse().unwrap());
+        }
+        assert_eq!(head.headers, headers, "{text}");
 
-        let envelope = fail(&text);
+        let envelope = fail(text);
         assert!(!body.is_end_stream(), "{text}");
         assert_eq!(body.size_hint().exact(), Some(envelope.len() as u64));
         let frame = body.frame().await.unwrap().unwrap();
         assert_eq!(frame.into_data().unwrap(), envelope);
         assert!(body.frame().await.is_none(), "{text}");
         assert!(body.is_end_stream(), "{text}");
-        assert_eq!(
-            serde_json::from_str::<CallbackResponse>(&envelope).unwrap(),
-            CallbackResponse::fail(text.clone())
-        );
 
-        let rejection = head.extensions.get::<Rejection>().expect(&text);
-        assert_eq!(rejection.kind(), kind);
+        let rejection = head.extensions.get::<Rejection>().expect(text);
+        assert_eq!(rejection.kind(), row.kind);
         assert_eq!(rejection.to_string(), text);
+        let detail = row.detail.map(|detail| format!(", {detail}"));
+        let debug = format!("Rejection({:?}{})", row.kind, detail.unwrap_or_default());
+        assert_eq!(format!("{rejection:?}"), debug);
         assert_eq!(head.extensions.len(), 1, "{text}");
+        let parsed = serde_json::from_str::<CallbackResponse>(&envelope).unwrap();
+        assert_eq!(parsed, rejection.clone().into());
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_closes_the_connection_only_on_http_1_and_only_if_the_body_is_not_at_its_end() {
+    let forged = || vec![data(PACKET)];
+    let cut_off = || vec![Step::Fail];
+    for (version, is_end_stream, sign, body, closes) in [
+        (Version::HTTP_09, false, "0", forged(), true),
+        (Version::HTTP_10, false, "0", forged(), true),
+        (Version::HTTP_11, false, "0", forged(), true),
+        (Version::HTTP_11, true, "0", vec![], false),
+        (Version::HTTP_2, false, "0", forged(), false),
+        (Version::HTTP_3, false, "0", forged(), false),
+        (Version::HTTP_11, false, SIGN, cut_off(), true),
+        (Version::HTTP_11, false, SIGN, vec![data("{}")], false),
+        (Version::HTTP_2, false, SIGN, cut_off(), false),
+    ] {
+        let (body, _) = Script::new(body);
+        let body = body.says_end_of_stream(is_end_stream);
+        let uri = signed().query("Sign", sign).uri();
+        let request = Request::post(uri).version(version).body(body);
+        let service = refused::layer().layer(service_fn(should_not_be_called));
+        let response = service.oneshot(request.unwrap()).await.unwrap();
+        assert!(kind(&response).is_some());
+        let close = response.headers().get("connection");
+        assert_eq!(
+            close.is_some_and(|value| value == "close"),
+            closes,
+            "{version:?} {sign}"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_refusal_repeats_nothing_of_the_request() {
-    let marked = "SdkAppid=ECHO&contenttype=ECHO&ClientIP=ECHO&OptPlatform=ECHO&Sign=ECHO\
-                  &RequestTime=ECHO&RequestId=ECHO&own=ECHO";
-    let (app, rest) = marked.split_once('&').unwrap();
     let own = "CallbackCommand=Sns.CallbackFriendAdd";
+    let marked = "contenttype=ECHO&ClientIP=ECHO&OptPlatform=ECHO&Sign=ECHO&RequestTime=ECHO\
+                  &RequestId=ECHO&own=ECHO";
     for query in [
-        format!("{own}&{marked}"),
+        format!("{own}&SdkAppid=ECHO&{marked}"),
         format!("{own}&{marked}&CallbackCommand=ECHO"),
-        format!("{REQUIRED}&{rest}"),
-        format!("{own}&{app}"),
-        format!("{REQUIRED}&RequestTime=ECHO&Sign=ECHO"),
+        format!("{REQUIRED}&{marked}"),
         format!("{REQUIRED}&RequestTime={TIME}&Sign=ECHO"),
-        format!("{}&own=ECHO", signed()),
+        format!("{REQUIRED}&RequestTime={TIME}&Sign={SIGN}&own=ECHO"),
     ] {
-        let body = Script::new().data(r#"{"CallbackCommand":"ECHO","ECHO":"ECHO"}"#);
+        let (body, _) = Script::new([data(r#"{"CallbackCommand":"ECHO","ECHO":"ECHO"}"#)]);
         let request = Request::post(format!("/ECHO?{query}"))
             .header("x-echo", "ECHO")
             .body(body)
             .unwrap();
-        let service = signed_layer().layer(service_fn(should_not_be_called));
+        let service = refused::layer().layer(service_fn(should_not_be_called));
         let response = service.oneshot(request).await.unwrap();
         let shown = format!("{response:?}");
         let body = text(response).await;
         assert!(body.starts_with(r#"{"ActionStatus":"FAIL","#), "{query}");
         assert!(!body.contains("ECHO") && !shown.contains("ECHO"), "{query}");
     }
+}
+
+#[tokio::test]
+async fn an_error_info_is_told_whole() {
+    let long = "why ".repeat(10_000);
+    let response: Response<String> = {
+        let response: Response<bytes::Bytes> = CallbackResponse::fail(long.clone()).into();
+        response.map(|body| String::from_utf8(body.into()).unwrap())
+    };
+    assert_eq!(text(response).await, fail(&long));
 }

@@ -14,17 +14,24 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use serde::Deserialize;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_tencent_chat::{
-    Acknowledge, Callback, CallbackContext, CallbackLayer, CallbackResponse, CallbackService,
-    ClientCmd, FriendAdd, FriendAddLayer, FriendPair, InvalidToken, Packet, Platform, Rejection,
-    RejectionKind, RequestBody, ResponseBody, ResponseFuture, RouteLayer, RouteService, Token,
-    UserId, test_util::CallbackRequest,
+    AccountPair, Acknowledge, BlackListAdd, BlackListDelete, Callback, CallbackContext,
+    CallbackLayer, CallbackResponse, CallbackRouter, CallbackService, ClientCmd, FriendAdd,
+    FriendAddService, FriendDelete, FriendPair, InvalidToken, Packet, Platform, Rejection,
+    RejectionKind, RequestBody, ResponseBody, Token, UserId, test_util::CallbackRequest,
 };
 
-use crate::{PACKET, REQUIRED, common::APP_ID, post, script::Script};
+use crate::{
+    PACKET, REQUIRED,
+    common::{
+        APP_ID, chat, layer,
+        script::{Broken, Script, Step, data},
+    },
+    post,
+};
 
 /// A packet that can do no more than it must.
 #[derive(Deserialize)]
@@ -53,7 +60,8 @@ impl<B> Service<Request<B>> for Inner {
 }
 
 type Future<S, B, P> = <CallbackService<S, P> as Service<Request<B>>>::Future;
-type RouteFuture<S, B, P, R> = <RouteService<S, P, R> as Service<Request<B>>>::Future;
+type Router<B> = CallbackRouter<B, Full<Bytes>, Infallible>;
+type RouterFuture<B> = <Router<B> as Service<Request<B>>>::Future;
 
 fn send<T: Send>() {}
 fn send_sync<T: Send + Sync>() {}
@@ -65,14 +73,10 @@ fn value<T: Clone + Debug + Eq + Send + Sync>() {}
 fn hash<T: Hash>() {}
 
 #[test]
-fn a_layer_and_a_callback_are_send_and_sync_for_every_packet() {
-    send_sync::<CallbackLayer<Plain>>();
+fn what_servers_share_is_send_sync_and_clone_for_every_packet() {
     send_sync::<CallbackLayer<Rc<str>>>();
-    send_sync::<RouteLayer<Plain, ()>>();
-    send_sync::<RouteLayer<Rc<str>, ()>>();
-    send_sync::<CallbackService<(), Plain>>();
     send_sync::<CallbackService<(), Rc<str>>>();
-    send_sync::<RouteService<(), Rc<str>, ()>>();
+    send_sync::<Router<axum::body::Body>>();
     send_sync::<Callback<Plain>>();
     send_sync::<Token>();
     send_sync::<InvalidToken>();
@@ -83,50 +87,42 @@ fn a_layer_and_a_callback_are_send_and_sync_for_every_packet() {
     send_sync::<Acknowledge<Rc<str>>>();
     send_sync::<RequestBody<Full<Bytes>>>();
     send_sync::<ResponseBody<Full<Bytes>>>();
-}
-
-#[test]
-fn a_future_is_send_where_its_service_and_body_are() {
-    send::<Future<Inner, axum::body::Body, Plain>>();
-    send::<RouteFuture<Inner, axum::body::Body, Plain, Inner>>();
-    send_sync::<Future<Acknowledge<Full<Bytes>>, Full<Bytes>, Plain>>();
-}
-
-#[test]
-fn everything_clones_that_is_cloned_by_servers_whatever_the_packet() {
     clone::<CallbackLayer<Rc<str>>>();
-    clone::<CallbackLayer<Plain>>();
     clone::<CallbackService<Inner, Plain>>();
-    clone::<RouteLayer<Plain, Inner>>();
-    clone::<RouteService<Inner, Plain, Inner>>();
+    clone::<CallbackRouter<Inner, Inner, Inner>>();
     clone::<Callback<Plain>>();
     clone::<Token>();
     clone::<Acknowledge<Inner>>();
     clone::<CallbackRequest>();
+    clone::<RequestBody<Full<Bytes>>>();
+    clone::<ResponseBody<Full<Bytes>>>();
+    send::<Future<Inner, axum::body::Body, Plain>>();
+    send::<RouterFuture<axum::body::Body>>();
 }
 
 #[test]
 fn everything_shows_itself_whatever_the_packet() {
     debug::<CallbackLayer<Plain>>();
     debug::<CallbackService<(), Plain>>();
-    debug::<RouteLayer<Plain, ()>>();
-    debug::<RouteService<(), Plain, ()>>();
+    debug::<CallbackRouter<Inner, Inner, Inner>>();
     debug::<Callback<FriendAdd>>();
     debug::<Token>();
-    debug::<Rejection>();
     debug::<Acknowledge<Inner>>();
     debug::<CallbackRequest>();
     debug::<RequestBody<Inner>>();
     debug::<ResponseBody<Inner>>();
-    debug::<ResponseFuture<Inner, Inner, Inner, Plain>>();
     debug::<Future<Inner, Full<Bytes>, Plain>>();
-    debug::<RouteFuture<Inner, Full<Bytes>, Plain, Inner>>();
+    debug::<RouterFuture<Full<Bytes>>>();
 }
 
 #[test]
 fn values_compare_and_errors_are_errors() {
     value::<FriendAdd>();
+    value::<FriendDelete>();
+    value::<BlackListAdd>();
+    value::<BlackListDelete>();
     value::<FriendPair>();
+    value::<AccountPair>();
     value::<ClientCmd>();
     value::<Platform>();
     value::<UserId>();
@@ -143,11 +139,66 @@ fn values_compare_and_errors_are_errors() {
 }
 
 #[test]
-fn a_layer_layers_every_service() {
-    struct NoService;
-    let _: CallbackService<NoService, Plain> = CallbackLayer::new(APP_ID).layer(NoService);
-    let _: RouteService<NoService, Plain, ()> =
-        CallbackLayer::new(APP_ID).route_to(()).layer(NoService);
+fn a_layer_layers_every_service_and_gives_it_back() {
+    struct NoService(u8);
+    let mut service: FriendAddService<NoService> = layer().layer(NoService(1));
+    assert_eq!(service.get_ref().0, 1);
+    service.get_mut().0 = 2;
+    assert_eq!(service.into_inner().0, 2);
+}
+
+/// A body that is not made of bytes by itself.
+#[derive(Debug, PartialEq)]
+enum Made {
+    ByHand,
+    Of(Bytes),
+}
+
+impl From<Bytes> for Made {
+    fn from(bytes: Bytes) -> Self {
+        Self::Of(bytes)
+    }
+}
+
+impl http_body::Body for Made {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+        Poll::Ready(match std::mem::replace(self.get_mut(), Self::ByHand) {
+            Self::ByHand => None,
+            Self::Of(bytes) => Some(Ok(http_body::Frame::data(bytes))),
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_body_gives_back_what_is_inside() {
+    let packet = || Made::Of(PACKET.into());
+    for (query, body, expected, answered) in [
+        (REQUIRED, packet(), packet(), Made::ByHand),
+        ("", Made::ByHand, Made::ByHand, Made::ByHand),
+        (
+            "CallbackCommand=Sns.CallbackFriendAdd",
+            Made::ByHand,
+            Made::ByHand,
+            Made::Of(crate::common::fail("the SdkAppid parameter is missing").into()),
+        ),
+    ] {
+        let inner = service_fn(|request: Request<Made>| {
+            assert_eq!(request.into_body(), expected);
+            ready(Ok::<_, Infallible>(Response::new(Made::ByHand)))
+        });
+        let plain = inner.map_request(|request: Request<RequestBody<Made>>| {
+            request.map(RequestBody::into_inner)
+        });
+        let request = Request::post(format!("/?{query}")).body(body).unwrap();
+        let response = layer().layer(plain).oneshot(request).await.unwrap();
+        assert_eq!(response.into_body().into_inner(), answered, "{query}");
+    }
 }
 
 #[test]
@@ -158,43 +209,37 @@ fn a_response_body_is_empty_by_default() {
 
 #[test]
 fn debug_shows_the_rules_and_no_token() {
-    let layer = FriendAddLayer::new(APP_ID).token(Token::new("xxxxyyyy").unwrap());
+    let layer = layer().token(Token::new("xxxxyyyy").unwrap());
+    let router: Router<Full<Bytes>> = CallbackRouter::new(APP_ID)
+        .token(Token::new("xxxxyyyy").unwrap())
+        .route::<FriendAdd>(service_fn(async |_: Request<RequestBody<Full<Bytes>>>| {
+            Ok(CallbackResponse::ok().into())
+        }));
+    assert!(format!("{router:?}").contains("Sns.CallbackFriendAdd"));
     for shown in [
         format!("{layer:?}"),
         format!("{:?}", layer.layer("inner")),
-        format!("{:?}", layer.clone().route_to("route")),
-        format!("{:?}", layer.clone().route_to("route").layer("inner")),
+        format!("{:?}", layer.clone().same_body()),
+        format!("{router:?}"),
     ] {
         assert!(shown.contains("sdk_app_id: 1400000000"), "{shown}");
         assert!(shown.contains("tokens: [Token(..)]"), "{shown}");
         assert!(!shown.contains("xxxxyyyy"), "{shown}");
     }
-}
-
-#[test]
-fn debug_of_a_request_of_chats_shows_nothing_of_it() {
-    let request = CallbackRequest::friend_add(APP_ID);
-    assert_eq!(format!("{request:?}"), "CallbackRequest { .. }");
-}
-
-#[test]
-fn debug_of_what_is_empty_is_its_name() {
-    assert_eq!(format!("{:?}", Acknowledge::new()), "Acknowledge");
-    assert_eq!(
-        format!("{:?}", Acknowledge::<Vec<u8>>::default()),
-        "Acknowledge"
-    );
+    assert_eq!(format!("{:?}", chat()), "CallbackRequest { .. }");
+    let acknowledge = Acknowledge::<Vec<u8>>::default();
+    assert_eq!(format!("{acknowledge:?}"), "Acknowledge");
 }
 
 #[test]
 fn debug_of_a_future_and_of_bodies_shows_nothing_of_the_request() {
-    let mut service = FriendAddLayer::new(APP_ID).layer(Inner(PhantomData));
+    let mut service = layer().layer(Inner(PhantomData));
     let future = service.call(post(REQUIRED));
     assert_eq!(format!("{future:?}"), "ResponseFuture { .. }");
-    let acknowledged = Acknowledge::new().call(post(""));
+    let acknowledged = Acknowledge::<Full<Bytes>>::new().call(post(""));
     assert_eq!(format!("{acknowledged:?}"), "AcknowledgeFuture { .. }");
-    let passing = service.call(post("own=parameter"));
-    assert_eq!(format!("{passing:?}"), "ResponseFuture { .. }");
+    let routed = Router::new(APP_ID).call(post(""));
+    assert_eq!(format!("{routed:?}"), "RouterFuture { .. }");
 
     let future = pin!(future);
     let mut cx = Context::from_waker(Waker::noop());
@@ -204,38 +249,28 @@ fn debug_of_a_future_and_of_bodies_shows_nothing_of_the_request() {
     assert_eq!(format!("{:?}", response.body()), "ResponseBody { .. }");
 }
 
-/// Writes down whether a callback came, and fails with an error from the caller's stack.
-fn failing<'a>(
-    error: &'a str,
-    seen: Rc<RefCell<Vec<bool>>>,
-) -> impl Service<Request<RequestBody<Script<'a>>>, Response = Response<Script<'a>>, Error = &'a str>
-+ Clone {
-    service_fn(move |request: Request<RequestBody<Script<'a>>>| {
-        let callback = request.extensions().get::<Callback<FriendAdd>>();
-        seen.borrow_mut().push(callback.is_some());
-        ready(Err(error))
-    })
-}
-
 /// Neither the body, its error, the service, its error nor its future is `Send` or `'static`.
 #[tokio::test]
 async fn services_and_bodies_need_be_neither_send_nor_static() {
     let local = String::from("a local error");
-    let (local, seen) = (&*local, Rc::new(RefCell::new(Vec::new())));
-    let inner = failing(local, Rc::clone(&seen));
-    for query in [REQUIRED, ""] {
-        let body = match query {
-            "" => Script::new().error(local),
-            _ => Script::new().data(PACKET),
-        };
+    let local = &*local;
+    let seen = Rc::new(RefCell::new(Vec::new()));
+    for (query, step) in [(REQUIRED, data(PACKET)), ("", Step::Fail)] {
+        let held = Rc::clone(&seen);
+        let (body, _) = Script::new([step]);
+        let body = body.map_err(move |Broken| (held.borrow().len(), local).1);
         let request = Request::post(format!("/?{query}")).body(body).unwrap();
-        let service = FriendAddLayer::new(APP_ID).layer(inner.clone());
-        assert_eq!(service.oneshot(request).await.unwrap_err(), local);
-        let body = Script::new().data(PACKET);
-        let request = Request::post(format!("/?{query}")).body(body).unwrap();
-        let layer = FriendAddLayer::new(APP_ID).route_to(inner.clone());
-        let routed = layer.layer(inner.clone());
-        assert_eq!(routed.oneshot(request).await.unwrap_err(), local);
+        let inner = service_fn(|request: Request<RequestBody<_>>| {
+            let callback = request.extensions().get::<Callback<FriendAdd>>();
+            seen.borrow_mut().push(callback.is_some());
+            let shared = Rc::clone(&seen);
+            ready(match shared.borrow().len() {
+                0 => Ok(Response::new(request.into_body())),
+                _ => Err(local),
+            })
+        });
+        let error = layer().layer(inner).oneshot(request).await.map(drop);
+        assert_eq!(error.unwrap_err(), local);
     }
-    assert_eq!(*seen.borrow(), [true, true, false, false]);
+    assert_eq!(*seen.borrow(), [true, false]);
 }

@@ -1,77 +1,44 @@
-//! What is verified from the URL alone, each rule with what it lets through.
+//! What the URL of a callback has to say.
 
 use std::time::{Duration, SystemTime};
 
-use http::{Method, Request};
-use tower_tencent_chat::{
-    FriendAddLayer,
-    RejectionKind::{
-        self, DuplicateParameter, MethodNotAllowed, MissingParameter, SdkAppIdMismatch,
-        SignMismatch, StaleRequestTime, UnsupportedContentType,
-    },
-    test_util::CallbackRequest,
-};
+use http::Method;
+use tower_tencent_chat::{FriendAddLayer, RejectionKind, RejectionKind::*};
 
 use crate::{
-    REQUIRED, SIGN, TIME, TOKEN, at, broken, common::APP_ID, layer, outcome, post, script::Script,
-    signed_layer, token,
+    PACKET, REQUIRED, broken,
+    common::{
+        APP_ID, SIGN, TIME, TOKEN, at, chat, layer, now,
+        refused::{self, refused},
+        signed, signed_layer, token,
+    },
+    outcome, post,
 };
 
 async fn kind(layer: &FriendAddLayer, query: &str) -> Option<RejectionKind> {
-    broken(layer, post(query)).await.map(|(kind, _)| kind)
+    broken(layer, post(query)).await
 }
 
 #[tokio::test]
-async fn the_method_is_post() {
+async fn the_method_is_post_in_upper_case() {
     for (method, expected) in [
         (Method::POST, None),
         (Method::GET, Some(MethodNotAllowed)),
-        (Method::PUT, Some(MethodNotAllowed)),
-        (Method::HEAD, Some(MethodNotAllowed)),
-        (Method::OPTIONS, Some(MethodNotAllowed)),
         (Method::from_bytes(b"post").unwrap(), Some(MethodNotAllowed)),
     ] {
         let mut request = post(REQUIRED);
         *request.method_mut() = method.clone();
-        let kind = broken(&layer(), request).await.map(|(kind, _)| kind);
-        assert_eq!(kind, expected, "{method}");
+        assert_eq!(broken(&layer(), request).await, expected, "{method}");
     }
 }
 
 #[tokio::test]
-async fn the_app_id_is_the_layers_own_in_decimal_digits() {
-    for (parameter, expected) in [
-        ("SdkAppid=1400000000", None),
-        ("SdkAppid=%31400000000", None),
-        ("SdkAppid=01400000000", None),
-        ("", Some(MissingParameter)),
-        ("SdkAppId=1400000000", Some(MissingParameter)),
-        ("sdkappid=1400000000", Some(MissingParameter)),
-        ("SdkAppid=", Some(SdkAppIdMismatch)),
-        ("SdkAppid", Some(SdkAppIdMismatch)),
-        ("SdkAppid=0", Some(SdkAppIdMismatch)),
-        ("SdkAppid=1400000001", Some(SdkAppIdMismatch)),
-        ("SdkAppid=140000000", Some(SdkAppIdMismatch)),
-        ("SdkAppid=+1400000000", Some(SdkAppIdMismatch)),
-        ("SdkAppid=%2B1400000000", Some(SdkAppIdMismatch)),
-        ("SdkAppid=-1400000000", Some(SdkAppIdMismatch)),
-        ("SdkAppid=1400000000junk", Some(SdkAppIdMismatch)),
-        ("SdkAppid=1400000000+", Some(SdkAppIdMismatch)),
-        ("SdkAppid=1400000000.0", Some(SdkAppIdMismatch)),
-        ("SdkAppid=0x53724e00", Some(SdkAppIdMismatch)),
-        // The id and 2^64, the id and 2^32: it fits once it has wrapped.
-        ("SdkAppid=18446744075109551616", Some(SdkAppIdMismatch)),
-        ("SdkAppid=5694967296", Some(SdkAppIdMismatch)),
-        ("SdkAppid=%EF%BC%911400000000", Some(SdkAppIdMismatch)),
-    ] {
-        let query = format!("CallbackCommand=Sns.CallbackFriendAdd&{parameter}");
-        assert_eq!(kind(&layer(), &query).await, expected, "{parameter}");
-    }
-}
-
-#[tokio::test]
-async fn the_app_id_may_be_any_number_of_64_bits() {
+async fn the_app_id_is_the_layers_own_of_64_bits() {
     for (app_id, parameter, expected) in [
+        (APP_ID, "1400000000", None),
+        (APP_ID, "1400000001", Some(SdkAppIdMismatch)),
+        // The id and 2^32: it fits once it has wrapped.
+        (APP_ID, "5694967296", Some(SdkAppIdMismatch)),
         (u64::MAX, "18446744073709551615", None),
         (u64::MAX, "18446744073709551616", Some(SdkAppIdMismatch)),
         (0, "0", None),
@@ -85,62 +52,38 @@ async fn the_app_id_may_be_any_number_of_64_bits() {
 }
 
 #[tokio::test]
-async fn the_content_type_is_json_in_any_case_or_absent() {
-    for (parameter, expected) in [
-        ("", None),
-        ("contenttype=json", None),
-        ("contenttype=JSON", None),
-        ("contenttype=Json", None),
-        ("contenttype=%6Ason", None),
-        ("contenttype=xml", Some(UnsupportedContentType)),
-        ("contenttype=", Some(UnsupportedContentType)),
-        ("contenttype", Some(UnsupportedContentType)),
-        ("contenttype=json+", Some(UnsupportedContentType)),
-        ("contenttype=application/json", Some(UnsupportedContentType)),
+async fn the_app_id_is_not_taken_from_the_body() {
+    for body in [
+        "SdkAppid=1400000000",
+        r#"{"SdkAppid":1400000000,"CallbackCommand":"Sns.CallbackFriendAdd","PairList":[]}"#,
     ] {
-        let query = format!("{REQUIRED}&{parameter}");
-        assert_eq!(kind(&layer(), &query).await, expected, "{parameter}");
+        let mut request = post("CallbackCommand=Sns.CallbackFriendAdd").map(|_| body.into());
+        let form = "application/x-www-form-urlencoded".parse().unwrap();
+        request.headers_mut().insert("content-type", form);
+        assert_eq!(broken(&layer(), request).await, Some(MissingParameter));
     }
 }
 
 #[tokio::test]
-async fn a_content_type_header_is_not_looked_at() {
-    for header in ["application/json", "text/xml", ""] {
-        let mut request = post(REQUIRED);
+async fn the_content_type_is_jsons_and_the_header_is_not_looked_at() {
+    for (query, header, expected) in [
+        ("", "text/xml", None),
+        ("contenttype=%6ASON", "", None),
+        (
+            "contenttype=json%20",
+            "application/json",
+            Some(UnsupportedContentType),
+        ),
+        (
+            "contenttype",
+            "application/json",
+            Some(UnsupportedContentType),
+        ),
+    ] {
+        let mut request = post(&format!("{REQUIRED}&{query}"));
         let headers = request.headers_mut();
         headers.insert("content-type", header.parse().unwrap());
-        assert_eq!(broken(&layer(), request).await, None, "{header}");
-    }
-}
-
-#[tokio::test]
-async fn a_parameter_of_tencents_comes_once_with_a_token_or_without() {
-    for name in [
-        "CallbackCommand",
-        "SdkAppid",
-        "contenttype",
-        "ClientIP",
-        "OptPlatform",
-        "Sign",
-        "RequestTime",
-    ] {
-        let once = CallbackRequest::friend_add(APP_ID).signed(&token(TOKEN), at(TIME));
-        let once = once.uri().query().unwrap().to_owned();
-        let pair = once.split('&').find(|pair| pair.starts_with(name)).unwrap();
-        let escaped = format!("%{:X}{}", pair.as_bytes()[0], &pair[1..]);
-        for layer in [layer(), signed_layer()] {
-            assert_eq!(kind(&layer, &once).await, None);
-            for second in [pair, &escaped, &format!("{name}=other"), name] {
-                for query in [format!("{second}&{once}"), format!("{once}&{second}")] {
-                    let expected = (
-                        DuplicateParameter,
-                        format!("the {name} parameter is given more than once"),
-                    );
-                    let broken = broken(&layer, post(&query)).await;
-                    assert_eq!(broken, Some(expected), "{query}");
-                }
-            }
-        }
+        assert_eq!(broken(&layer(), request).await, expected, "{query}");
     }
 }
 
@@ -149,87 +92,83 @@ async fn a_doubled_parameter_is_said_to_be_doubled_before_it_is_said_to_be_wrong
     for parameters in [
         "SdkAppid=1&SdkAppid=2",
         "SdkAppid=1400000000&contenttype=xml&contenttype=yaml",
-        "SdkAppid=1400000000&Sign=&Sign=",
-        "SdkAppid=1400000000&RequestTime=0&RequestTime=0",
+        "SdkAppid=1&Sign=&Sign=",
+        "SdkAppid=1&RequestTime=0&RequestTime=0",
         "OptPlatform&OptPlatform",
+        "ClientIP=&ClientIP=",
     ] {
         let query = format!("CallbackCommand=Sns.CallbackFriendAdd&{parameters}");
-        assert_eq!(
-            kind(&signed_layer(), &query).await,
-            Some(DuplicateParameter),
-            "{parameters}"
-        );
-    }
-}
-
-#[tokio::test]
-async fn the_apps_own_parameters_do_not_matter() {
-    for own in [
-        "appId=1",
-        "appId=1&appId=2",
-        "sdkappid=1&SDKAPPID=2&SdkAppId=3",
-        "sign=x&sign=y&requesttime=0",
-        "CallbackCommands=X&xCallbackCommand=Y",
-        "&&=&=x&%&%zz&%FF=%FF",
-        "RequestId=1&RequestId=2&RequestID=3",
-    ] {
-        let signed = format!("Sign={SIGN}&RequestTime={TIME}");
-        for query in [
-            format!("{own}&{REQUIRED}&{signed}"),
-            format!("{REQUIRED}&{own}&{signed}"),
-            format!("{REQUIRED}&{signed}&{own}"),
-        ] {
-            assert_eq!(kind(&signed_layer(), &query).await, None, "{query}");
+        for layer in [layer(), signed_layer()] {
+            assert_eq!(
+                kind(&layer, &query).await,
+                Some(DuplicateParameter),
+                "{query}"
+            );
         }
     }
 }
 
 #[tokio::test]
-async fn the_known_answer_passes() {
-    let query = format!("{REQUIRED}&Sign={SIGN}&RequestTime={TIME}");
-    let callback = outcome(&signed_layer(), post(&query)).await.unwrap();
-    assert_eq!(callback.context().request_time, Some(at(TIME)));
+async fn the_apps_own_parameters_do_not_matter_however_many_and_long() {
+    let long = format!("own={}", "x".repeat(50_000));
+    let many: String = (0..1000)
+        .map(|number| format!("own{number}=%20&"))
+        .collect();
+    let required = format!("{REQUIRED}&Sign={SIGN}&RequestTime={TIME}");
+    for own in [
+        "appId=1&appId=2&sdkappid=1&SdkAppId=3",
+        "sign=x&sign=y&requesttime=0",
+        "CallbackCommands=X&xCallbackCommand=Y",
+        "&&=&=x&%&%zz&%FF=%FF",
+        "RequestId=1&RequestId=2&RequestID=3",
+        &long,
+        &many,
+    ] {
+        for query in [format!("{own}&{required}"), format!("{required}&{own}")] {
+            assert_eq!(kind(&signed_layer(), &query).await, None, "{query}");
+        }
+        let wrong = format!("{own}&{required}").replace(SIGN, "0");
+        assert_eq!(kind(&signed_layer(), &wrong).await, Some(SignMismatch));
+    }
 }
 
 #[tokio::test]
-async fn the_signature_is_by_one_of_the_tokens_in_hex_of_either_case() {
-    let mixed: String = SIGN
-        .char_indices()
-        .map(|(at, c)| {
-            if at % 2 == 0 {
-                c.to_ascii_uppercase()
-            } else {
-                c
-            }
-        })
-        .collect();
-    let by_another = token("xxxyyy").sign(TIME);
-    let for_another_second = token(TOKEN).sign(TIME + 1);
+async fn the_signature_is_by_any_one_of_the_tokens_however_many() {
+    let names = ["one", "two", "three", "four", "five", TOKEN];
+    let mut many = layer().clock(now);
+    for name in names {
+        many = many.token(token(name));
+    }
+    let at_once = layer().clock(now).tokens(names.map(token));
+    for signer in names {
+        let request = chat().signed(&token(signer), now());
+        let query = request.uri().query().unwrap().to_owned();
+        assert_eq!(kind(&many, &query).await, None, "{signer}");
+        assert_eq!(kind(&at_once, &query).await, None, "{signer}");
+    }
+    let request = chat().signed(&token("another"), now());
+    let query = request.uri().query().unwrap().to_owned();
+    assert_eq!(kind(&many, &query).await, Some(SignMismatch));
+}
+
+#[tokio::test]
+async fn the_known_answer_passes_in_hex_of_either_case_and_nothing_near_it() {
+    let upper = SIGN.to_uppercase();
     for (sign, expected) in [
         (SIGN, None),
-        (&SIGN.to_uppercase(), None),
-        (&mixed, None),
-        (&SIGN.replace("17773b", "%31%37773b"), None),
+        (&upper, None),
+        (&SIGN.replace("17773b", "%31%37773B"), None),
         ("", Some(SignMismatch)),
-        (&by_another, Some(SignMismatch)),
-        (&for_another_second, Some(SignMismatch)),
-        (&SIGN[..63], Some(SignMismatch)),
         (&SIGN[..62], Some(SignMismatch)),
-        (&SIGN[..32], Some(SignMismatch)),
-        (&format!("{SIGN}0"), Some(SignMismatch)),
-        (&format!("{SIGN}{SIGN}"), Some(SignMismatch)),
+        (&format!("{SIGN}00"), Some(SignMismatch)),
+        (&format!("{SIGN}%00"), Some(SignMismatch)),
+        (&format!("%20{SIGN}"), Some(SignMismatch)),
         (&SIGN.replace("061", "062"), Some(SignMismatch)),
         (&SIGN.replace("1777", "0777"), Some(SignMismatch)),
-        (&SIGN.replace("061", "06g"), Some(SignMismatch)),
-        (&SIGN.replace("1777", "+777"), Some(SignMismatch)),
-        (&SIGN.replace("1777", "0x17"), Some(SignMismatch)),
-        (&format!("0x{SIGN}"), Some(SignMismatch)),
-        (&format!("{SIGN}%00"), Some(SignMismatch)),
-        // 64 bytes of 32 characters, and 64 characters of 192 bytes.
+        // 64 bytes of 32 characters, 64 characters of 192 bytes, and 64 that are no text.
         (&"%C3%A9".repeat(32), Some(SignMismatch)),
         (&"%E7%95%8C".repeat(64), Some(SignMismatch)),
         (&"%FF".repeat(64), Some(SignMismatch)),
-        (&"0".repeat(64), Some(SignMismatch)),
     ] {
         let query = format!("{REQUIRED}&Sign={sign}&RequestTime={TIME}");
         assert_eq!(kind(&signed_layer(), &query).await, expected, "{sign}");
@@ -237,54 +176,17 @@ async fn the_signature_is_by_one_of_the_tokens_in_hex_of_either_case() {
 }
 
 #[tokio::test]
-async fn any_one_of_several_tokens_may_have_signed() {
-    let two = || signed_layer().token(token("the-next-token"));
-    let three = || two().token(token("the-one-after"));
-    for (layer, signer, expected) in [
-        (signed_layer(), TOKEN, None),
-        (signed_layer(), "the-next-token", Some(SignMismatch)),
-        (two(), TOKEN, None),
-        (two(), "the-next-token", None),
-        (two(), "the-one-after", Some(SignMismatch)),
-        (three(), TOKEN, None),
-        (three(), "the-next-token", None),
-        (three(), "the-one-after", None),
-        (three(), "another", Some(SignMismatch)),
-    ] {
-        let request = CallbackRequest::friend_add(APP_ID).signed(&token(signer), at(TIME));
-        let query = request.uri().query().unwrap().to_owned();
-        assert_eq!(kind(&layer, &query).await, expected, "{signer}");
-    }
-}
-
-#[tokio::test]
-async fn the_request_time_is_digits_and_signed_as_received() {
-    // What the token signs where a zero leads: token and text stand side by side.
+async fn the_request_time_is_signed_exactly_as_it_came() {
+    // What the token signs if a zero leads: token and text stand side by side.
     let with_a_zero = token("xxxxyyyy0").sign(TIME);
     for (time, sign, expected) in [
-        ("1669872112", SIGN, None),
         ("166987211%32", SIGN, None),
         ("01669872112", &*with_a_zero, None),
         ("01669872112", SIGN, Some(SignMismatch)),
         ("1669872113", SIGN, Some(SignMismatch)),
-        ("", SIGN, Some(StaleRequestTime)),
-        ("+1669872112", SIGN, Some(StaleRequestTime)),
-        ("%2B1669872112", SIGN, Some(StaleRequestTime)),
-        ("-1669872112", SIGN, Some(StaleRequestTime)),
-        ("1669872112+", SIGN, Some(StaleRequestTime)),
-        ("1669872112junk", SIGN, Some(StaleRequestTime)),
-        ("1669872112.0", SIGN, Some(StaleRequestTime)),
-        ("1669872112000", SIGN, Some(StaleRequestTime)),
-        ("1.669872112e9", SIGN, Some(StaleRequestTime)),
-        ("now", SIGN, Some(StaleRequestTime)),
-        ("%EF%BC%91669872112", SIGN, Some(StaleRequestTime)),
-        ("0", SIGN, Some(StaleRequestTime)),
-        ("9223372036854775807", SIGN, Some(StaleRequestTime)),
-        ("9223372036854775808", SIGN, Some(StaleRequestTime)),
-        ("18446744073709551615", SIGN, Some(StaleRequestTime)),
-        ("18446744073709551616", SIGN, Some(StaleRequestTime)),
-        // The time and 2^64: it fits once it has wrapped.
-        ("18446744075379423728", SIGN, Some(StaleRequestTime)),
+        ("1669872112+", SIGN, Some(SignMismatch)),
+        ("1669872112%00", SIGN, Some(SignMismatch)),
+        ("", SIGN, Some(SignMismatch)),
     ] {
         let query = format!("{REQUIRED}&Sign={sign}&RequestTime={time}");
         assert_eq!(kind(&signed_layer(), &query).await, expected, "{time}");
@@ -295,38 +197,35 @@ async fn the_request_time_is_digits_and_signed_as_received() {
 async fn the_window_is_inclusive_and_the_same_into_past_and_future() {
     const NANOSECOND: Duration = Duration::from_nanos(1);
     let seconds = Duration::from_secs;
-    let sent = at(TIME);
-    let [one, none, any] = [seconds(1), Duration::ZERO, Duration::MAX].map(Some);
-    let default = None;
+    let sent = now();
+    let stale = Some(StaleRequestTime);
+    let [default, one, none] = [60, 1, 0].map(seconds);
+    let (half_more, any) = (Duration::from_millis(1_999), Duration::MAX);
     for (window, now, expected) in [
         (default, sent, None),
-        (default, sent + seconds(60), None),
         (default, sent - seconds(60), None),
         (default, sent + seconds(61) - NANOSECOND, None),
-        (default, sent - seconds(60) + NANOSECOND, None),
-        (default, sent + seconds(61), Some(StaleRequestTime)),
-        (
-            default,
-            sent - NANOSECOND - seconds(60),
-            Some(StaleRequestTime),
-        ),
-        (default, sent - seconds(61), Some(StaleRequestTime)),
+        (default, sent + seconds(61), stale),
+        (default, sent - seconds(60) - NANOSECOND, stale),
         (one, sent + seconds(1), None),
-        (one, sent - seconds(1), None),
-        (one, sent + seconds(2), Some(StaleRequestTime)),
-        (one, sent - seconds(2), Some(StaleRequestTime)),
+        (one, sent + seconds(2), stale),
+        // What is between two seconds is not rounded up.
+        (half_more, sent + seconds(1), None),
+        (half_more, sent + seconds(2), stale),
+        (half_more, sent - seconds(2), stale),
         (none, sent, None),
         (none, sent + seconds(1) - NANOSECOND, None),
-        (none, sent + seconds(1), Some(StaleRequestTime)),
-        (none, sent - NANOSECOND, Some(StaleRequestTime)),
+        (none, sent + seconds(1), stale),
         (any, SystemTime::UNIX_EPOCH, None),
         (any, SystemTime::UNIX_EPOCH - seconds(TIME), None),
+        (default, SystemTime::UNIX_EPOCH - seconds(TIME), stale),
         (any, at(u64::MAX / 4), None),
+        (default, at(u64::MAX / 4), stale),
     ] {
         let layer = signed_layer().clock(move || now);
         let layer = match window {
-            Some(window) => layer.request_time_window(window),
-            None => layer,
+            window if window == default => layer,
+            window => layer.request_time_window(window),
         };
         let query = format!("{REQUIRED}&Sign={SIGN}&RequestTime={TIME}");
         assert_eq!(kind(&layer, &query).await, expected, "{now:?}");
@@ -334,68 +233,73 @@ async fn the_window_is_inclusive_and_the_same_into_past_and_future() {
 }
 
 #[tokio::test]
-async fn with_a_token_both_time_and_signature_are_required() {
-    for (parameters, name) in [
-        ("", "RequestTime"),
-        (&*format!("Sign={SIGN}"), "RequestTime"),
-        (&format!("Sign={SIGN}&requesttime={TIME}"), "RequestTime"),
-        (&format!("RequestTime={TIME}"), "Sign"),
-        (&format!("RequestTime={TIME}&sign={SIGN}"), "Sign"),
+async fn a_signed_time_at_the_edge_of_an_integer_is_stale_without_a_panic() {
+    for clock in [
+        now(),
+        at(0),
+        SystemTime::UNIX_EPOCH - Duration::from_secs(TIME),
     ] {
-        let request = post(&format!("{REQUIRED}&{parameters}"));
-        let expected = (MissingParameter, format!("the {name} parameter is missing"));
-        let broken = broken(&signed_layer(), request).await;
-        assert_eq!(broken, Some(expected), "{parameters}");
+        let layer = signed_layer().clock(move || clock);
+        for seconds in [
+            i32::MAX as u64,
+            u64::from(u32::MAX),
+            i64::MAX as u64,
+            i64::MAX as u64 + 1,
+            u64::MAX,
+        ] {
+            let request = chat()
+                .query("RequestTime", &seconds.to_string())
+                .query("Sign", &token(TOKEN).sign(seconds));
+            let broken = broken(&layer, request.build()).await;
+            assert_eq!(broken, Some(StaleRequestTime), "{clock:?} {seconds}");
+        }
     }
 }
 
 #[tokio::test]
-async fn with_no_token_time_and_signature_are_ignored() {
+async fn with_no_token_time_and_signature_are_ignored_and_the_clock_is_not_asked() {
+    let layer = layer().clock(|| unreachable!("no token, no time"));
     for parameters in [
         "",
         "Sign=",
-        "Sign=junk",
-        "RequestTime=",
         "RequestTime=%2B1junk",
-        "Sign=junk&RequestTime=0",
         "Sign=%FF&RequestTime=18446744073709551616",
     ] {
-        let layer = layer().clock(|| unreachable!("no token, no time"));
         let request = post(&format!("{REQUIRED}&{parameters}"));
         let callback = outcome(&layer, request).await.unwrap();
         assert_eq!(callback.context().request_time, None, "{parameters}");
     }
+    let callback = outcome(
+        &signed_layer(),
+        signed().build::<http_body_util::Full<bytes::Bytes>>(),
+    )
+    .await;
+    assert_eq!(callback.unwrap().context().request_time, Some(now()));
+}
+
+#[tokio::test]
+async fn an_old_callback_in_the_extensions_neither_vouches_for_a_request_nor_stays() {
+    let old = chat()
+        .pair("carol", "dave")
+        .callback::<tower_tencent_chat::FriendAdd>();
+    let mut forged = signed().query("Sign", "0").build();
+    forged.extensions_mut().insert(old.clone());
+    assert_eq!(broken(&signed_layer(), forged).await, Some(SignMismatch));
+    let mut right = signed().build::<http_body_util::Full<bytes::Bytes>>();
+    right.extensions_mut().insert(old);
+    let callback = outcome(&signed_layer(), right).await.unwrap();
+    assert_eq!(callback.pair_list.len(), 1);
 }
 
 #[tokio::test]
 async fn nothing_of_the_body_is_polled_before_all_is_verified() {
-    for (query, expected) in [
-        ("CallbackCommand=Sns.CallbackFriendAdd", MissingParameter),
-        (
-            "SdkAppid=2&CallbackCommand=Sns.CallbackFriendAdd",
-            SdkAppIdMismatch,
-        ),
-        (
-            &format!("{REQUIRED}&SdkAppid=1400000000"),
-            DuplicateParameter,
-        ),
-        (
-            &format!("{REQUIRED}&contenttype=xml"),
-            UnsupportedContentType,
-        ),
-        (REQUIRED, MissingParameter),
-        (&format!("{REQUIRED}&RequestTime=1"), StaleRequestTime),
-        (
-            &format!("{REQUIRED}&RequestTime={TIME}&Sign=0"),
-            SignMismatch,
-        ),
-    ] {
+    for row in refused().into_iter().filter(refused::Refused::by_url) {
         // Too large as well, which is not for the sender of a forgery to know.
-        let body = Script::new().data("{").size_hint(u64::MAX, None);
-        let polled = body.polled();
-        let request = Request::post(format!("/?{query}")).body(body).unwrap();
-        let kind = broken(&signed_layer(), request).await.map(|(kind, _)| kind);
-        assert_eq!(kind, Some(expected), "{query}");
-        assert_eq!(polled.get(), 0, "{query}");
+        let (request, probe) = row.request();
+        let request = request.map(|body| body.size_hint(u64::MAX, None));
+        let rejection = outcome(&refused::layer(), request).await.unwrap_err();
+        assert_eq!(rejection.kind(), row.kind);
+        assert_eq!(probe.polls(), 0, "{:?}", row.kind);
     }
+    assert!(PACKET.len() < refused::LIMIT);
 }

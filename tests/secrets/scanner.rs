@@ -4,7 +4,10 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 
-use crate::{BODY, LATE, NOW, SPARE_TOKEN, TOKEN, forgery, token};
+use crate::{BODY, SPARE_TOKEN, TOKEN, common, common::token, forgery};
+
+pub(crate) const NOW: u64 = common::TIME;
+pub(crate) const LATE: u64 = NOW + 61;
 
 /// The first piece of a secret that is in the text.
 pub(crate) fn leak(text: &str) -> Option<&'static str> {
@@ -21,7 +24,9 @@ static FORBIDDEN: LazyLock<Vec<String>> = LazyLock::new(|| {
 });
 
 fn secrets() -> Vec<Vec<u8>> {
-    let mut secrets = [TOKEN, SPARE_TOKEN, BODY].map(Vec::from).to_vec();
+    let mut secrets = [TOKEN, SPARE_TOKEN, BODY, common::TOKEN]
+        .map(Vec::from)
+        .to_vec();
     let signed = |text: &str| [NOW, LATE].map(|time| token(text).sign(time));
     // What is expected where the time has a zero in front.
     let padded = token(&format!("{TOKEN}0")).sign(NOW);
@@ -83,5 +88,5 @@ fn each_secret_is_found_in_each_form() {
             assert!(leak(&printed).is_some(), "{printed}");
         }
     }
-    assert_eq!(leak("the Sign parameter is not right, 1669872112"), None);
+    assert_eq!(leak("the Sign parameter does not match, 1669872112"), None);
 }

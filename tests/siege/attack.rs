@@ -15,7 +15,7 @@ use crate::{
     http2::{Http2, flood, in_one, open_ended},
 };
 
-const NOT_SIGNED: &str = "the Sign parameter is not right";
+const NOT_SIGNED: &str = "the Sign parameter does not match";
 const TOO_LARGE: &str = "the body is too large";
 
 /// What a client does with its connection.

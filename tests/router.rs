@@ -1,0 +1,586 @@
+//! A handler for each webhook by `CallbackRouter`, and `Acknowledge` for what has none.
+
+mod common;
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use axum::{Router, extract::State, routing::post};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, Version};
+use http_body::Body as _;
+use http_body_util::{BodyExt, Full};
+use serde::Deserialize;
+use tokio_test::{assert_pending, assert_ready, assert_ready_ok, task};
+use tower::{Layer, Service, ServiceExt, limit::ConcurrencyLimit, service_fn};
+use tower_tencent_chat::{
+    Acknowledge, BlackListAdd, BlackListDelete, Callback, CallbackResponse, CallbackRouter,
+    FriendAdd, FriendAddLayer, FriendDelete, Packet, Rejection, RejectionKind, RequestBody,
+    acknowledge, test_util::CallbackRequest,
+};
+use tower_test::mock;
+
+use common::{
+    APP_ID, BLACK_LIST_ADD, FRIEND_ADD, FRIEND_DELETE, OK, TOKEN, chat, fail, kind, now,
+    script::{Probe, Script, Step, data, trailers},
+    text, token,
+};
+
+type Body = Full<Bytes>;
+type Inner = Request<RequestBody<Body>>;
+type Answer = Result<Response<Body>, Infallible>;
+type Handle = mock::Handle<Request<RequestBody<Script>>, Response<Body>>;
+
+fn state_change() -> CallbackRequest {
+    CallbackRequest::new("State.StateChange", APP_ID, "{}")
+}
+
+fn said(text: &str) -> Response<Body> {
+    Response::new(text.to_owned().into())
+}
+
+/// Answers with the command of its packet.
+async fn named<P: Packet, B>(request: Request<RequestBody<B>>) -> Answer {
+    assert!(request.extensions().get::<Callback<P>>().is_some());
+    Ok(said(P::COMMAND))
+}
+
+async fn should_not_be_called<B>(_: Request<B>) -> Answer {
+    panic!("the service was called with what was not for it")
+}
+
+// The handlers that follow are what a user writes, with no type that a user would not write.
+
+async fn friend_added(callback: Callback<FriendAdd>) -> CallbackResponse {
+    CallbackResponse::fail(format!("{} added", callback.pair_list.len()))
+}
+
+async fn friend_deleted(
+    State(state): State<Arc<str>>,
+    callback: Callback<FriendDelete>,
+) -> CallbackResponse {
+    let pair = &callback.pair_list[0];
+    let (from, to) = (&pair.from_account, &pair.to_account);
+    CallbackResponse::fail(format!("{state}: {from} deleted {to}"))
+}
+
+async fn friend_blocked(
+    request: Request<RequestBody<axum::body::Body>>,
+) -> Result<axum::response::Response, Infallible> {
+    let callback = request.extensions().get::<Callback<BlackListAdd>>();
+    let blocked = callback.unwrap().pair_list.len();
+    Ok(CallbackResponse::fail(format!("{blocked} blocked")).into())
+}
+
+#[tokio::test]
+async fn on_axum_handlers_with_and_without_state_and_services_are_routes() {
+    let state: Arc<str> = Arc::from("state");
+    let callbacks = CallbackRouter::new(APP_ID)
+        .route::<FriendAdd>(post(friend_added))
+        .route::<FriendDelete>(post(friend_deleted).with_state(state))
+        .route::<BlackListAdd>(service_fn(friend_blocked));
+    let app: Router = Router::new().route_service("/callback", callbacks);
+    for (command, body, expected) in [
+        (FriendAdd::COMMAND, FRIEND_ADD, fail("3 added")),
+        (
+            FriendDelete::COMMAND,
+            FRIEND_DELETE,
+            fail("state: 411172 deleted 425914"),
+        ),
+        (BlackListAdd::COMMAND, BLACK_LIST_ADD, fail("3 blocked")),
+        (BlackListDelete::COMMAND, "{}", OK.to_owned()),
+        ("State.StateChange", "", OK.to_owned()),
+        (
+            FriendAdd::COMMAND,
+            FRIEND_DELETE,
+            fail("the CallbackCommand of the body differs from the URL's"),
+        ),
+    ] {
+        let request = CallbackRequest::new(command, APP_ID, body).path("/callback");
+        let request = request.build::<axum::body::Body>();
+        let response = app.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{command}");
+        assert_eq!(text(response).await, expected, "{command}");
+    }
+    let visit = Request::post("/callback").body(axum::body::Body::empty());
+    let response = app.oneshot(visit.unwrap()).await.unwrap();
+    assert_eq!(response.status(), StatusCode::NOT_FOUND);
+}
+
+/// A webhook of which there are as many as are wanted.
+#[derive(Deserialize)]
+struct Numbered<const N: usize> {}
+
+impl<const N: usize> Packet for Numbered<N> {
+    const COMMAND: &'static str = ["Numbered.0", "Numbered.1", "Numbered.2", "Numbered.3"][N];
+}
+
+#[tokio::test]
+async fn each_of_many_routes_gets_its_own_callbacks() {
+    let router = CallbackRouter::new(APP_ID)
+        .route::<Numbered<0>>(service_fn(named::<Numbered<0>, Body>))
+        .route::<Numbered<1>>(service_fn(named::<Numbered<1>, Body>))
+        .route::<FriendAdd>(service_fn(named::<FriendAdd, Body>))
+        .route::<Numbered<2>>(service_fn(named::<Numbered<2>, Body>))
+        .route::<Numbered<3>>(service_fn(named::<Numbered<3>, Body>));
+    for command in [
+        "Numbered.0",
+        "Numbered.1",
+        "Numbered.2",
+        "Numbered.3",
+        FriendAdd::COMMAND,
+    ] {
+        let body = format!(r#"{{"CallbackCommand":"{command}","PairList":[]}}"#);
+        let request = CallbackRequest::new(command, APP_ID, body).build();
+        let response = router.clone().oneshot(request).await.unwrap();
+        assert_eq!(text(response).await, command);
+    }
+}
+
+#[test]
+#[should_panic(expected = "Sns.CallbackFriendAdd has a route already")]
+fn a_webhook_has_one_route() {
+    let _ = CallbackRouter::<Body, _, _>::new(APP_ID)
+        .route::<FriendAdd>(service_fn(named::<FriendAdd, Body>))
+        .route::<FriendDelete>(service_fn(named::<FriendDelete, Body>))
+        .route::<FriendAdd>(service_fn(named::<FriendAdd, Body>));
+}
+
+#[tokio::test]
+async fn a_second_command_is_refused_whichever_route_it_names() {
+    let router = CallbackRouter::new(APP_ID)
+        .route::<FriendAdd>(service_fn(should_not_be_called::<RequestBody<Body>>))
+        .route::<FriendDelete>(service_fn(should_not_be_called::<RequestBody<Body>>))
+        .fallback(service_fn(should_not_be_called::<Body>));
+    for commands in [
+        "CallbackCommand=Sns.CallbackFriendAdd&CallbackCommand=Sns.CallbackFriendDelete",
+        "CallbackCommand=Sns.CallbackFriendDelete&CallbackCommand=Sns.CallbackFriendAdd",
+        "CallbackCommand=Sns.CallbackFriendAdd&CallbackCommand=Sns.CallbackFriendAdd",
+        "CallbackCommand=State.StateChange&CallbackCommand=Sns.CallbackFriendAdd",
+        "CallbackCommand&Callback%43ommand=Sns%2eCallbackFriendAdd",
+    ] {
+        let request = Request::post(format!("/?SdkAppid={APP_ID}&{commands}"));
+        let request = request.body(Body::from(FRIEND_ADD)).unwrap();
+        let response = router.clone().oneshot(request).await.unwrap();
+        assert_eq!(
+            kind(&response),
+            Some(RejectionKind::DuplicateParameter),
+            "{commands}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_router_is_configured_as_a_layer_is() {
+    let configured = || {
+        CallbackRouter::new(APP_ID)
+            .tokens([token("another"), token("the-next-token")])
+            .token(token(TOKEN))
+            .request_time_window(Duration::from_secs(5))
+            .max_body_size(100)
+            .clock(now)
+    };
+    let before = configured().route::<FriendAdd>(service_fn(named::<FriendAdd, Body>));
+    // A router may be configured after its routes, and a clone keeps what it had.
+    let (kept, after) = (before.clone(), before.clone().max_body_size(0));
+    let body = || r#"{"CallbackCommand":"Sns.CallbackFriendAdd","PairList":[]}"#.to_owned();
+    let signed = |body: String, late| {
+        let time = now() + Duration::from_secs(late);
+        CallbackRequest::new(FriendAdd::COMMAND, APP_ID, body).signed(&token(TOKEN), time)
+    };
+    for (router, request, expected) in [
+        (&before, signed(body(), 5), None),
+        (
+            &before,
+            signed(body(), 0).signed(&token("the-next-token"), now()),
+            None,
+        ),
+        (&before, signed(body() + &" ".repeat(43), 0), None),
+        (&kept, signed(body(), 0), None),
+        (
+            &before,
+            signed(body(), 6),
+            Some(RejectionKind::StaleRequestTime),
+        ),
+        (
+            &before,
+            signed(body(), 0).signed(&token("guessed"), now()),
+            Some(RejectionKind::SignMismatch),
+        ),
+        (
+            &before,
+            signed(body() + &" ".repeat(44), 0),
+            Some(RejectionKind::BodyTooLarge),
+        ),
+        (&after, signed(body(), 0), Some(RejectionKind::BodyTooLarge)),
+        (
+            &before,
+            signed(body(), 0).query("SdkAppid", "1"),
+            Some(RejectionKind::SdkAppIdMismatch),
+        ),
+    ] {
+        let response = router.clone().oneshot(request.build()).await.unwrap();
+        assert_eq!(kind(&response), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_fallback_gets_the_request_untouched_and_answers_for_itself() {
+    let router = CallbackRouter::new(APP_ID)
+        .max_body_size(0)
+        .route::<FriendAdd>(service_fn(should_not_be_called::<RequestBody<Script>>))
+        .fallback(service_fn(async |request: Request<Script>| {
+            assert_eq!(request.method(), "PATCH");
+            assert_eq!(request.uri(), "/path?CallbackCommand=Sns.Other&a=%20");
+            assert_eq!(request.headers()["x-some"], "header");
+            assert_eq!(request.extensions().len(), 1);
+            assert_eq!(request.extensions().get(), Some(&7_u8));
+            assert_eq!(request.body().size_hint().exact(), Some(4));
+            let body = request.into_body().collect().await.unwrap();
+            assert_eq!(body.trailers().unwrap()["etag"], "end");
+            assert_eq!(body.to_bytes(), "body");
+            let mut response = said("the fallback's answer");
+            *response.status_mut() = StatusCode::IM_A_TEAPOT;
+            response.extensions_mut().insert(7_u8);
+            Ok::<_, Infallible>(response)
+        }));
+    let (body, _) = Script::new([data("body"), trailers()]);
+    let request = Request::patch("/path?CallbackCommand=Sns.Other&a=%20")
+        .header("x-some", "header")
+        .extension(7_u8)
+        .body(body.size_hint(4, Some(4)));
+    let response = router.oneshot(request.unwrap()).await.unwrap();
+    assert_eq!(response.status(), StatusCode::IM_A_TEAPOT);
+    assert_eq!(response.extensions().get(), Some(&7_u8));
+    assert_eq!(text(response).await, "the fallback's answer");
+}
+
+#[tokio::test]
+async fn errors_pass_whatever_their_type() {
+    let router = CallbackRouter::new(APP_ID)
+        .route::<FriendAdd>(service_fn(async |_: Inner| {
+            Err::<Response<Body>, _>("the route's error")
+        }))
+        .fallback(service_fn(async |_: Request<Body>| {
+            Err::<Response<Body>, _>("the fallback's error")
+        }));
+    for (request, expected) in [
+        (chat(), "the route's error"),
+        (state_change(), "the fallback's error"),
+    ] {
+        let error = router.clone().oneshot(request.build()).await.unwrap_err();
+        assert_eq!(error, expected);
+    }
+}
+
+/// A callback whose body stops half-way until it is woken.
+fn stalled() -> (Request<Script>, Probe) {
+    let body = chat().body();
+    let (first, second) = body.split_at(20);
+    let (body, probe) = Script::new([data(first), Step::Wait, data(second)]);
+    (Request::post(chat().uri()).body(body).unwrap(), probe)
+}
+
+#[test]
+fn a_route_is_polled_ready_only_after_the_callback_has_been_parsed() {
+    let (route, mut handle): (_, Handle) = mock::pair();
+    let mut router = CallbackRouter::new(APP_ID).route::<FriendAdd>(route);
+    // A service that fails when it is asked tells when it is.
+    handle.send_error("asked");
+    let malformed = Request::post(chat().uri()).body(Script::new([data("{")]).0);
+    let mut refused = task::spawn(router.call(malformed.unwrap()));
+    let response = assert_ready_ok!(refused.poll());
+    assert!(response.extensions().get::<Rejection>().is_some());
+
+    let (request, probe) = stalled();
+    let mut future = task::spawn(router.call(request));
+    assert_pending!(future.poll());
+    probe.wake();
+    let error = assert_ready!(future.poll()).unwrap_err();
+    assert_eq!(error.to_string(), "asked");
+    assert!(probe.is_dropped());
+}
+
+#[test]
+fn a_route_and_a_fallback_that_are_not_ready_are_waited_for() {
+    let (route, mut handle): (_, Handle) = mock::pair();
+    let (fallback, mut rest) = mock::pair::<Request<Script>, Response<Body>>();
+    let mut router = CallbackRouter::new(APP_ID)
+        .route::<FriendAdd>(route)
+        .fallback(fallback);
+    // The mocks panic where they are called before they are ready.
+    handle.allow(0);
+    rest.allow(0);
+    assert_ready_ok!(task::spawn(router.ready()).poll());
+    let (body, _) = Script::new([data(chat().body())]);
+    let callback = Request::post(chat().uri()).body(body).unwrap();
+    let mut callback = task::spawn(router.call(callback));
+    let other = Request::post(state_change().uri()).body(Script::new([]).0);
+    let mut other = task::spawn(router.call(other.unwrap()));
+    assert_pending!(callback.poll());
+    assert_pending!(other.poll());
+    assert_pending!(handle.poll_request());
+    assert_pending!(rest.poll_request());
+
+    handle.allow(1);
+    assert!(callback.is_woken() && !other.is_woken());
+    assert_pending!(callback.poll());
+    let (_, respond) = assert_ready!(handle.poll_request()).unwrap();
+    respond.send_response(said("the route's answer"));
+    assert_ready_ok!(callback.poll());
+
+    rest.allow(1);
+    assert!(other.is_woken());
+    assert_pending!(other.poll());
+    let (_, respond) = assert_ready!(rest.poll_request()).unwrap();
+    respond.send_response(said("the fallback's answer"));
+    assert_ready_ok!(other.poll());
+}
+
+#[test]
+fn a_stalled_upload_holds_no_permit_of_its_route() {
+    let (route, mut handle): (_, Handle) = mock::pair();
+    let route = ConcurrencyLimit::new(route, 1);
+    let mut router = CallbackRouter::new(APP_ID).route::<FriendAdd>(route);
+    let mut answer = || {
+        let (_, respond) = assert_ready!(handle.poll_request()).expect("a request");
+        respond.send_response(said("the route's answer"));
+    };
+    let (request, probe) = stalled();
+    let mut upload = task::spawn(router.call(request));
+    assert_pending!(upload.poll());
+    let (second, second_probe) = stalled();
+    let mut second = task::spawn(router.call(second));
+    assert_pending!(second.poll());
+    second_probe.wake();
+    assert_pending!(second.poll());
+    answer();
+    assert_ready_ok!(second.poll());
+    drop(second);
+
+    probe.wake();
+    assert_pending!(upload.poll());
+    answer();
+    assert_ready_ok!(upload.poll());
+}
+
+/// Counts its clones.
+struct Counted(Arc<AtomicUsize>);
+
+impl Clone for Counted {
+    fn clone(&self) -> Self {
+        self.0.fetch_add(1, Relaxed);
+        Self(Arc::clone(&self.0))
+    }
+}
+
+#[tokio::test]
+async fn a_route_is_cloned_for_its_own_callbacks_alone() {
+    let clones = Arc::<AtomicUsize>::default();
+    let counted = Counted(Arc::clone(&clones));
+    let route = service_fn(move |_: Inner| {
+        let _ = &counted;
+        async { Ok::<_, Infallible>(said("the route's answer")) }
+    });
+    let router = CallbackRouter::new(APP_ID)
+        .route::<FriendAdd>(route)
+        .route::<FriendDelete>(service_fn(named::<FriendDelete, Body>));
+    let mut clone = router.clone();
+    clone.call(state_change().build()).await.unwrap();
+    let deleted = CallbackRequest::friend_delete(APP_ID).pair("a", "b");
+    clone.call(deleted.build()).await.unwrap();
+    assert_eq!(clones.load(Relaxed), 0);
+    clone.call(chat().build()).await.unwrap();
+    assert_eq!(clones.load(Relaxed), 1);
+}
+
+#[tokio::test]
+async fn layers_for_other_packets_share_their_configuration_until_it_is_set_anew() {
+    let first = FriendAddLayer::new(APP_ID).max_body_size(1000);
+    let second = first.for_packet::<FriendDelete>();
+    let clone = first.clone();
+    let first = first.max_body_size(0);
+    let deleted = |body: String| CallbackRequest::new(FriendDelete::COMMAND, APP_ID, body).build();
+    let inner = service_fn(named::<FriendDelete, Body>);
+
+    let accepted = second
+        .layer(inner)
+        .oneshot(deleted(FRIEND_DELETE.to_owned()));
+    assert_eq!(text(accepted.await.unwrap()).await, FriendDelete::COMMAND);
+    let refused = second.layer(inner).oneshot(deleted(" ".repeat(1001)));
+    assert_eq!(
+        text(refused.await.unwrap()).await,
+        fail("the body is too large")
+    );
+    let inner = service_fn(named::<FriendAdd, Body>);
+    let refused = first.layer(inner).oneshot(chat().build());
+    assert_eq!(
+        text(refused.await.unwrap()).await,
+        fail("the body is too large")
+    );
+    let accepted = clone.layer(inner).oneshot(chat().build());
+    assert_eq!(text(accepted.await.unwrap()).await, FriendAdd::COMMAND);
+}
+
+#[tokio::test]
+async fn what_has_any_of_tencents_parameters_is_acknowledged_and_the_rest_is_not_found() {
+    let service = Acknowledge::<axum::body::Body>::default();
+    let app = Router::new().fallback(acknowledge);
+    let router = CallbackRouter::<Body, Body, Infallible>::new(APP_ID);
+    for (uri, is_webhook) in [
+        ("/?CallbackCommand=State.StateChange", true),
+        ("/any/path?SdkAppid=1&CallbackCommand=X", true),
+        ("/?%43allback%43ommand=X", true),
+        ("/?CallbackCommand", true),
+        ("/?CallbackCommand=X&CallbackCommand=Y", true),
+        // The console's verify button.
+        ("/?Sign=0&RequestTime=1", true),
+        ("/?SdkAppid=1", true),
+        ("/?contenttype=json", true),
+        ("/?ClientIP=127.0.0.1", true),
+        ("/?OptPlatform=Web", true),
+        ("/?RequestID=1", true),
+        ("/", false),
+        ("/?", false),
+        ("/CallbackCommand=X", false),
+        ("/?callbackcommand=X", false),
+        ("/?CallbackCommands=X", false),
+        ("/?a=CallbackCommand", false),
+    ] {
+        for method in ["POST", "GET"] {
+            let request = || Request::builder().method(method).uri(uri);
+            let plain = || request().body(Body::from("{}")).unwrap();
+            let from_service = service.clone().oneshot(plain()).await.unwrap();
+            let from_handler = app.clone().oneshot(plain().map(axum::body::Body::new));
+            let from_router = router.clone().oneshot(plain()).await.unwrap();
+            for response in [
+                from_service,
+                from_handler.await.unwrap(),
+                from_router.map(axum::body::Body::new),
+            ] {
+                if is_webhook {
+                    assert_eq!(response.status(), StatusCode::OK, "{uri}");
+                    assert_eq!(response.headers()["content-type"], "application/json");
+                    assert_eq!(text(response).await, OK, "{uri}");
+                } else {
+                    assert_eq!(response.status(), StatusCode::NOT_FOUND, "{uri}");
+                    assert_eq!(text(response).await, "", "{uri}");
+                }
+            }
+        }
+    }
+}
+
+type Acknowledged = Pin<Box<dyn Future<Output = Response<()>>>>;
+
+/// The future that acknowledges this body, of `Acknowledge` and of a router without routes.
+fn acknowledged(
+    request: impl Fn() -> Request<()>,
+    body: impl Fn() -> (Script, Probe),
+) -> [(task::Spawn<Acknowledged>, Probe); 2] {
+    let scripted = || {
+        let (body, probe) = body();
+        (request().map(|()| body), probe)
+    };
+    let (one, first) = scripted();
+    let (two, second) = scripted();
+    let one = Acknowledge::<Body>::new().call(one);
+    let one: Acknowledged = Box::pin(async { one.await.unwrap().map(drop) });
+    let two = CallbackRouter::<_, Body, Infallible>::new(APP_ID).call(two);
+    let two: Acknowledged = Box::pin(async { two.await.unwrap().map(drop) });
+    [(task::spawn(one), first), (task::spawn(two), second)]
+}
+
+fn webhook() -> Request<()> {
+    state_change().build::<Bytes>().map(drop)
+}
+
+#[test]
+fn a_webhook_is_acknowledged_once_its_body_has_been_read() {
+    let script = || Script::new([data("{"), Step::Wait, data(""), data("}"), trailers()]);
+    for (mut future, probe) in acknowledged(webhook, script) {
+        assert_pending!(future.poll());
+        assert!(!future.is_woken());
+        probe.wake();
+        assert!(future.is_woken());
+        let response = assert_ready!(future.poll());
+        assert_eq!(response.status(), StatusCode::OK);
+        assert!(!response.headers().contains_key("connection"));
+        assert_eq!(probe.polls(), 6);
+    }
+}
+
+#[test]
+fn a_webhook_is_read_to_its_end_whatever_its_body_says_of_itself() {
+    let script = || {
+        let (body, probe) = Script::new([data("{"), data("}")]);
+        let body = body.size_hint(u64::MAX, None);
+        (body.says_end_of_stream(true), probe)
+    };
+    let announced = || {
+        let mut request = webhook();
+        let length = "1000000000000".parse().unwrap();
+        request.headers_mut().insert("content-length", length);
+        request
+    };
+    for (mut future, probe) in acknowledged(announced, script) {
+        assert_eq!(assert_ready!(future.poll()).status(), StatusCode::OK);
+        assert_eq!(probe.polls(), 3);
+    }
+}
+
+#[test]
+fn a_webhook_is_acknowledged_though_its_body_breaks() {
+    for (mut future, probe) in acknowledged(webhook, || Script::new([data("{"), Step::Fail])) {
+        assert_eq!(assert_ready!(future.poll()).status(), StatusCode::OK);
+        assert_eq!(probe.polls(), 2);
+    }
+}
+
+#[test]
+fn a_webhook_is_read_up_to_a_mebibyte_and_closes_the_connection_past_it() {
+    for (last, polls, closes) in [(1020, 4, false), (1023, 3, true), (1024, 2, true)] {
+        let steps = [
+            data(vec![b' '; 1023 * 1024]),
+            data(vec![b' '; last]),
+            data("end"),
+        ];
+        for (mut future, probe) in acknowledged(webhook, || Script::new(steps.clone())) {
+            let response = assert_ready!(future.poll());
+            assert_eq!(response.status(), StatusCode::OK);
+            assert_eq!(probe.polls(), polls, "{last}");
+            assert_eq!(response.headers().contains_key("connection"), closes);
+        }
+    }
+}
+
+#[test]
+fn what_is_not_a_webhook_is_answered_unread_and_closes_an_http_1_connection() {
+    for (version, ends, closes) in [
+        (Version::HTTP_10, false, true),
+        (Version::HTTP_11, false, true),
+        (Version::HTTP_11, true, false),
+        (Version::HTTP_2, false, false),
+        (Version::HTTP_3, false, false),
+    ] {
+        let request = || Request::post("/").version(version).body(()).unwrap();
+        let script = || {
+            let (body, probe) = Script::new([Step::Wait]);
+            (body.says_end_of_stream(ends), probe)
+        };
+        for (mut future, probe) in acknowledged(request, script) {
+            let response = assert_ready!(future.poll());
+            assert_eq!(response.status(), StatusCode::NOT_FOUND);
+            assert_eq!(probe.polls(), 0);
+            let close = response.headers().get("connection");
+            assert_eq!(close.is_some_and(|value| value == "close"), closes);
+        }
+    }
+}

@@ -1,0 +1,482 @@
+//! Real servers on sockets, HTTP/1 and HTTP/2, without a framework and on axum.
+
+mod common;
+
+use std::{
+    convert::Infallible,
+    net::{Ipv4Addr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+use axum::{Router, routing::post};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
+use http_body::Frame;
+use http_body_util::{BodyExt, Channel, Either, Full, combinators::BoxBody};
+use hyper::{body::Incoming, client, server};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    service::TowerToHyperService,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+use tower::{Service, ServiceBuilder, service_fn};
+use tower_tencent_chat::{
+    Callback, CallbackResponse, CallbackRouter, FriendAdd, FriendAddLayer, RequestBody,
+    acknowledge, test_util::CallbackRequest,
+};
+
+use common::{APP_ID, OK, chat, fail, layer, signed, signed_layer, text};
+
+const MALFORMED: &str = "the body is not a packet of this webhook";
+const NOT_SIGNED: &str = "the Sign parameter does not match";
+const TOO_LARGE: &str = "the body is too large";
+const UNREADABLE: &str = "the body can't be read";
+
+/// An app as users build it, and how many callbacks its handler got.
+struct App {
+    address: SocketAddr,
+    arrived: Arc<AtomicUsize>,
+}
+
+impl App {
+    async fn start(layer: FriendAddLayer) -> Self {
+        let arrived = Arc::<AtomicUsize>::default();
+        let counter = Arc::clone(&arrived);
+        let handler = async move |callback: Callback<FriendAdd>| {
+            counter.fetch_add(callback.pair_list.len(), Relaxed);
+            CallbackResponse::ok()
+        };
+        let app = Router::new()
+            .route("/", post(handler).layer(layer))
+            .fallback(acknowledge);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async { axum::serve(listener, app).await });
+        Self { address, arrived }
+    }
+
+    async fn connect(&self) -> Connection {
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        Connection {
+            stream,
+            read: Vec::new(),
+        }
+    }
+
+    fn arrived(&self) -> usize {
+        self.arrived.load(Relaxed)
+    }
+}
+
+/// The head of a request, with these headers.
+fn head(request: &CallbackRequest, headers: &str) -> String {
+    let uri = request.uri();
+    format!("POST {uri} HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n")
+}
+
+fn length(body: &[u8]) -> String {
+    format!("content-length: {}\r\n", body.len())
+}
+
+/// The client's side of an HTTP/1 connection, byte by byte.
+struct Connection {
+    stream: TcpStream,
+    read: Vec<u8>,
+}
+
+impl Connection {
+    async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).await.unwrap();
+    }
+
+    /// The head and the body of the next response, which has to have a length.
+    async fn answer(&mut self) -> (String, String) {
+        loop {
+            let text = str::from_utf8(&self.read).unwrap();
+            if let Some((head, rest)) = text.split_once("\r\n\r\n") {
+                let head = head.to_lowercase();
+                let (_, length) = head.split_once("content-length: ").expect("a length");
+                let length: usize = length.lines().next().unwrap().parse().unwrap();
+                if let Some(body) = rest.get(..length) {
+                    let answer = (head, body.to_owned());
+                    let rest = rest[length..].into();
+                    self.read = rest;
+                    return answer;
+                }
+            }
+            let read = self.stream.read_buf(&mut self.read).await.unwrap();
+            assert_ne!(read, 0, "closed without an answer");
+        }
+    }
+
+    async fn is_ok(&mut self) {
+        let (head, body) = self.answer().await;
+        assert!(head.starts_with("http/1.1 200 ok\r\n"), "{head}");
+        assert_eq!(body, OK);
+    }
+
+    /// Whether the refusal says that the connection closes.
+    async fn is_refused(&mut self, error_info: &str) -> bool {
+        let (head, body) = self.answer().await;
+        assert!(head.starts_with("http/1.1 200 ok\r\n"), "{head}");
+        assert!(head.contains("content-type: application/json"), "{head}");
+        assert_eq!(body, fail(error_info));
+        head.contains("\r\nconnection: close")
+    }
+}
+
+#[tokio::test]
+async fn good_callbacks_behind_refused_ones_are_not_lost() {
+    let app = App::start(signed_layer()).await;
+    let forged = signed().query("Sign", "0");
+    let body = chat().body();
+    let good = head(&signed(), &length(&body)) + str::from_utf8(&body).unwrap();
+    let mut connection = app.connect().await;
+    for round in 0..30 {
+        // Each body comes only once the refusal has been read, as over a slow line.
+        let (first, headers, later, error_info) = match round % 3 {
+            0 => (
+                &forged,
+                length(&body),
+                str::from_utf8(&body).unwrap(),
+                NOT_SIGNED,
+            ),
+            1 => (
+                &forged,
+                "transfer-encoding: chunked\r\n".to_owned(),
+                "2\r\n{}\r\n0\r\n\r\n",
+                NOT_SIGNED,
+            ),
+            _ => (
+                &signed(),
+                "content-length: 9999999\r\n".to_owned(),
+                "{}",
+                TOO_LARGE,
+            ),
+        };
+        connection.send(head(first, &headers)).await;
+        // What a client does: a connection is used again unless it was said to close.
+        if connection.is_refused(error_info).await {
+            connection = app.connect().await;
+        } else {
+            connection.send(later).await;
+        }
+        connection.send(&good).await;
+        connection.is_ok().await;
+    }
+    assert_eq!(app.arrived(), 30);
+}
+
+#[tokio::test]
+async fn a_refusal_closes_a_connection_only_if_something_was_left_unread() {
+    let app = App::start(signed_layer()).await;
+    let mut connection = app.connect().await;
+    let forged = signed().query("Sign", "0");
+    connection
+        .send(head(&forged, "content-length: 0\r\n"))
+        .await;
+    assert!(!connection.is_refused(NOT_SIGNED).await);
+    for body in ["null", "", "[]", "{}", r#"{"PairList":null}"#] {
+        connection
+            .send(head(&signed(), &length(body.as_bytes())) + body)
+            .await;
+        assert!(!connection.is_refused(MALFORMED).await);
+    }
+    let chunked = "transfer-encoding: chunked\r\n";
+    connection
+        .send(head(&signed(), chunked) + "2\r\n{}\r\n0\r\n\r\n")
+        .await;
+    assert!(!connection.is_refused(MALFORMED).await);
+    assert_eq!(app.arrived(), 0);
+}
+
+#[tokio::test]
+async fn what_is_not_found_closes_a_connection_only_if_something_was_left_unread() {
+    let app = App::start(signed_layer()).await;
+    for (headers, closes) in [
+        ("content-length: 5\r\n", true),
+        ("content-length: 0\r\n", false),
+    ] {
+        let mut connection = app.connect().await;
+        let request = format!("POST /other HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n");
+        connection.send(request).await;
+        let (head, _) = connection.answer().await;
+        assert!(head.starts_with("http/1.1 404 "), "{head}");
+        assert_eq!(head.contains("\r\nconnection: close"), closes, "{head}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_without_an_end_is_refused_at_the_limit() {
+    let app = App::start(signed_layer().max_body_size(10_000)).await;
+    let mut connection = app.connect().await;
+    connection
+        .send(head(&signed(), "transfer-encoding: chunked\r\n"))
+        .await;
+    let chunk = format!("400\r\n{}\r\n", "x".repeat(1024));
+    for _ in 0..10 {
+        connection.send(&chunk).await;
+    }
+    // The end never comes.
+    assert!(connection.is_refused(TOO_LARGE).await);
+}
+
+#[tokio::test]
+async fn a_body_that_is_cut_off_by_its_sender_is_refused() {
+    let app = App::start(signed_layer()).await;
+    let body = chat().body();
+    let longer = format!("content-length: {}\r\n", body.len() + 1);
+    let mut connection = app.connect().await;
+    connection.send(head(&signed(), &longer)).await;
+    connection.send(&body).await;
+    connection.stream.shutdown().await.unwrap();
+    connection.is_refused(UNREADABLE).await;
+    assert_eq!(app.arrived(), 0);
+}
+
+#[tokio::test]
+async fn six_thousand_pairs_of_the_longest_names_are_all_read() {
+    let app = App::start(signed_layer()).await;
+    let id = "x".repeat(32);
+    let request = (0..6000).fold(signed(), |request, _| request.pair(&id, &id));
+    let body = request.body();
+    assert!(body.len() > 900_000 && body.len() < 1024 * 1024);
+    let mut connection = app.connect().await;
+    connection.send(head(&request, &length(&body))).await;
+    connection.send(&body).await;
+    connection.is_ok().await;
+    assert_eq!(app.arrived(), 6001);
+}
+
+type Body = BoxBody<Bytes, Infallible>;
+type Answer = Response<Either<Full<Bytes>, RequestBody<Incoming>>>;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Http {
+    One,
+    Two,
+}
+
+/// A connection to a server of its own, through which a client sends requests.
+enum Client {
+    One(client::conn::http1::SendRequest<Body>),
+    Two(client::conn::http2::SendRequest<Body>),
+}
+
+/// Answers a callback, and sends any other request back as it came, its trailers included.
+async fn handle(request: Request<RequestBody<Incoming>>) -> Result<Answer, Infallible> {
+    if let Some(callback) = request.extensions().get::<Callback<FriendAdd>>() {
+        let pair = &callback.pair_list[0];
+        let answer = CallbackResponse::fail(format!("{} {}", pair.from_account, pair.to_account));
+        return Ok(Response::<Full<Bytes>>::from(answer).map(Either::Left));
+    }
+    let (head, body) = request.into_parts();
+    let mut response = Response::new(Either::Right(body));
+    *response.status_mut() = StatusCode::ACCEPTED;
+    let headers = response.headers_mut();
+    headers.insert("x-method", head.method.as_str().parse().unwrap());
+    let uri = head.uri.path_and_query().unwrap().as_str();
+    headers.insert("x-uri", uri.parse().unwrap());
+    headers.insert("trailer", HeaderValue::from_static("x-sum"));
+    Ok(response)
+}
+
+impl Http {
+    async fn connect(self) -> Client {
+        let layer = layer().max_body_size(1000);
+        let service = ServiceBuilder::new().layer(layer).service_fn(handle);
+        self.connect_to(service).await
+    }
+
+    async fn connect_to<S, ResBody>(self, service: S) -> Client
+    where
+        S: Service<Request<Incoming>, Response = Response<ResBody>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
+        S::Future: Send,
+        ResBody: http_body::Body<Data = Bytes, Error: Into<tower::BoxError>> + Send + 'static,
+    {
+        let service = TowerToHyperService::new(service);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stream = TcpStream::connect(address).await.unwrap();
+        let (accepted, _) = listener.accept().await.unwrap();
+        let (stream, accepted) = (TokioIo::new(stream), TokioIo::new(accepted));
+        match self {
+            Self::One => {
+                let server = server::conn::http1::Builder::new();
+                tokio::spawn(server.serve_connection(accepted, service));
+                let (client, driver) = client::conn::http1::handshake(stream).await.unwrap();
+                tokio::spawn(driver);
+                Client::One(client)
+            }
+            Self::Two => {
+                let executor = TokioExecutor::new();
+                let server = server::conn::http2::Builder::new(executor.clone());
+                tokio::spawn(server.serve_connection(accepted, service));
+                let client = client::conn::http2::handshake(executor, stream).await;
+                let (client, driver) = client.unwrap();
+                tokio::spawn(driver);
+                Client::Two(client)
+            }
+        }
+    }
+}
+
+impl Client {
+    async fn send(&mut self, mut request: Request<Body>) -> Response<Incoming> {
+        match self {
+            Self::One(client) => {
+                let host = HeaderValue::from_static("localhost");
+                request.headers_mut().insert("host", host);
+                client.ready().await.unwrap();
+                client.send_request(request).await.unwrap()
+            }
+            Self::Two(client) => {
+                let uri = format!("http://localhost{}", request.uri());
+                *request.uri_mut() = uri.parse().unwrap();
+                *request.version_mut() = Version::HTTP_2;
+                client.ready().await.unwrap();
+                client.send_request(request).await.unwrap()
+            }
+        }
+    }
+}
+
+/// A request whose body has the length that its headers announce.
+fn whole(request: CallbackRequest) -> Request<Body> {
+    request.build::<Full<Bytes>>().map(BodyExt::boxed)
+}
+
+/// The same in frames of one byte, their number not announced; over HTTP/1 that is chunked.
+fn in_chunks(request: CallbackRequest) -> Request<Body> {
+    let (mut sender, body) = Channel::<Bytes, Infallible>::new(1);
+    let data = request.body();
+    tokio::spawn(async move {
+        for at in 0..data.len() {
+            sender.send_data(data.slice(at..=at)).await.unwrap();
+        }
+    });
+    request.build::<Bytes>().map(|_| body.boxed())
+}
+
+#[tokio::test]
+async fn a_callback_reaches_the_handler_and_a_refusal_its_sender_whole_or_in_chunks() {
+    let forged = || chat().query("SdkAppid", "1");
+    let large = || chat().pair("carol", &"x".repeat(1000));
+    let empty = || CallbackRequest::new("Sns.CallbackFriendAdd", APP_ID, "");
+    let wrong_app = "the SdkAppid parameter does not match this app";
+    for http in [Http::One, Http::Two] {
+        for (request, error_info) in [
+            (whole(chat()), "alice bob"),
+            (in_chunks(chat()), "alice bob"),
+            (whole(forged()), wrong_app),
+            (whole(large()), TOO_LARGE),
+            (whole(empty()), MALFORMED),
+            (in_chunks(empty()), MALFORMED),
+        ] {
+            let response = http.connect().await.send(request).await;
+            assert_eq!(response.status(), StatusCode::OK, "{http:?}");
+            assert_eq!(response.headers()["content-type"], "application/json");
+            let expected = fail(error_info);
+            let length = expected.len().to_string();
+            assert_eq!(response.headers()["content-length"], *length, "{http:?}");
+            assert_eq!(text(response).await, expected, "{http:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_http_2_connection_stays_open_whatever_was_left_unread() {
+    let mut client = Http::Two.connect().await;
+    for request in [chat().query("SdkAppid", "1"), chat()] {
+        let (mut sender, body) = Channel::<Bytes, Infallible>::new(1);
+        sender.send_data(vec![b' '; 1001].into()).await.unwrap();
+        // Both are refused before the body ends.
+        let response = client
+            .send(request.build::<Bytes>().map(|_| body.boxed()))
+            .await;
+        assert!(!response.headers().contains_key("connection"));
+        assert!(text(response).await.contains("FAIL"));
+        drop(sender);
+        let response = client.send(whole(chat())).await;
+        assert_eq!(text(response).await, fail("alice bob"));
+    }
+}
+
+#[tokio::test]
+async fn other_requests_pass_with_body_and_trailers() {
+    for http in [Http::One, Http::Two] {
+        let (mut sender, body) = Channel::<Bytes, Infallible>::new(4);
+        for data in ["one ", "two"] {
+            sender.send_data(Bytes::from(data)).await.unwrap();
+        }
+        let trailers = HeaderMap::from_iter([("x-sum".parse().unwrap(), "7".parse().unwrap())]);
+        sender.send(Frame::trailers(trailers)).await.unwrap();
+        drop(sender);
+        let uri = "/path?CallbackCommand=Sns%2EOther&SdkAppid=1";
+        let request = Request::put(uri)
+            .header("trailer", "x-sum")
+            .header("te", "trailers")
+            .body(body.boxed());
+
+        let response = http.connect().await.send(request.unwrap()).await;
+        assert_eq!(response.status(), StatusCode::ACCEPTED, "{http:?}");
+        assert_eq!(response.headers()["x-method"], "PUT");
+        assert_eq!(response.headers()["x-uri"], uri);
+        let body = response.into_body().collect().await.unwrap();
+        assert_eq!(body.trailers().unwrap()["x-sum"], "7", "{http:?}");
+        assert_eq!(body.to_bytes(), "one two", "{http:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_of_known_length_passes_with_its_length() {
+    for http in [Http::One, Http::Two] {
+        let body = Full::from("known").boxed();
+        let request = Request::post("/").body(body).unwrap();
+        let response = http.connect().await.send(request).await;
+        assert_eq!(response.headers()["content-length"], "5", "{http:?}");
+        assert_eq!(text(response).await, "known", "{http:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_router_is_a_server_whose_connections_are_used_again_and_again() {
+    async fn friend_added(
+        request: Request<RequestBody<Incoming>>,
+    ) -> Result<Response<Full<Bytes>>, Infallible> {
+        let callback = request.extensions().get::<Callback<FriendAdd>>().unwrap();
+        let to = callback.pair_list[0].to_account.to_string();
+        Ok(CallbackResponse::fail(to).into())
+    }
+    for http in [Http::One, Http::Two] {
+        let router = CallbackRouter::new(APP_ID).route::<FriendAdd>(service_fn(friend_added));
+        let mut client = http.connect_to(router).await;
+        // A large body must not cost the connection, though nobody wants it.
+        let other = |body: Vec<u8>| CallbackRequest::new("State.StateChange", APP_ID, body);
+        let mut large = vec![b' '; 1024 * 1024];
+        for _ in 0..3 {
+            let malformed = CallbackRequest::new("Sns.CallbackFriendAdd", APP_ID, "null");
+            for (request, expected) in [
+                (other(std::mem::take(&mut large)), OK.to_owned()),
+                (chat(), fail("bob")),
+                (other(b"{}".into()), OK.to_owned()),
+                (malformed, fail(MALFORMED)),
+            ] {
+                let response = client.send(whole(request)).await;
+                assert_eq!(text(response).await, expected, "{http:?}");
+            }
+            let visit = Request::get("/").body(Full::default().boxed()).unwrap();
+            let response = client.send(visit).await;
+            assert_eq!(response.status(), StatusCode::NOT_FOUND);
+        }
+    }
+}
