@@ -219,7 +219,8 @@ pub use self::{
     verify::{CallbackContext, InvalidToken, Platform, Token},
 };
 
-/// The examples of the README, as tests.
+/// The examples of the pages, as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
-struct Readme;
+#[doc = include_str!("../SECURITY.md")]
+struct Pages;
