@@ -148,10 +148,11 @@
 //! - **The whole router.** `layer.same_body().layer(router)` puts the layer around an axum
 //!   `Router`, which is the cheapest place. For `axum::serve`, wrap the result in
 //!   `tower::make::Shared::new(..)`.
-//! - **Bodies.** A handler can take `Bytes` besides the [`Callback`]; axum's own limit of 2 MB does
-//!   not apply to a body that the layer has read. `Json` answers 415, because Chat sends no content
-//!   type. Behind the layer the request has a [`RequestBody`], and before it the response has a
-//!   [`ResponseBody`]; [`same_body`](CallbackLayer::same_body) keeps the types as they were.
+//! - **Bodies.** A handler can take `Bytes` besides the [`Callback`]. With the feature `axum`, axum's
+//!   own limit of 2 MB does not apply to a body that the layer has read. `Json` answers 415, because
+//!   Chat sends no content type. Behind the layer the request has a [`RequestBody`], and before it
+//!   the response has a [`ResponseBody`]; [`same_body`](CallbackLayer::same_body) keeps the types as
+//!   they were.
 //! - **Other bodies.** [`CallbackResponse`] converts into a response with any body that is
 //!   `From<Bytes>`. For one that isn't, as with tonic or Lambda, make a `Response<Bytes>` and `map`
 //!   its body.
