@@ -1,35 +1,54 @@
-//! Tower middleware that receives the webhook [After a Friend Is Added][page],
-//! `Sns.CallbackFriendAdd`, of Tencent Cloud Chat, and any other webhook of Chat's that you write a
-//! [`Packet`] for.
+//! Tower middleware for the webhook [After a Friend Is Added][page], `Sns.CallbackFriendAdd`, of
+//! Tencent Cloud Chat, and for any other webhook of Chat's that has a [`Packet`].
 //!
-//! Chat calls one URL for all the webhooks that an app has switched on. [`FriendAddLayer`] takes the
-//! requests that are its own, verifies them, and hands them on with a typed
-//! [`Callback<FriendAdd>`](Callback) in their extensions; every other request passes through
-//! untouched, so that layers for several webhooks stack.
+//! Chat calls one URL for all the webhooks that an app has switched on. [`FriendAddLayer`] takes
+//! the requests that are its own, verifies them, and hands them on with a typed
+//! [`Callback<FriendAdd>`](Callback) in their extensions. Every other request passes through
+//! untouched, so layers for several webhooks stack. [`CallbackRouter`] has a handler for each
+//! webhook instead, and acknowledges those that have none.
 //!
 //! # Examples
 //!
-//! On axum, with the feature `axum`:
+//! The layer on axum, with the feature `axum`:
 //!
 //! ```
 //! use axum::{Router, routing::post};
-//! use tower::ServiceBuilder;
-//! use tower_tencent_chat::{Callback, CallbackResponse, FriendAdd, FriendAddLayer, acknowledge};
+//! use tower_tencent_chat::{Callback, CallbackResponse, FriendAdd, FriendAddLayer};
 //!
 //! async fn friend_added(callback: Callback<FriendAdd>) -> CallbackResponse {
 //!     for pair in &callback.pair_list {
-//!         println!("{} added {}", pair.from_account, pair.to_account);
+//!         println!("{:?} added {:?}", pair.from_account, pair.to_account);
 //!     }
 //!     CallbackResponse::ok()
 //! }
 //!
-//! let callbacks = ServiceBuilder::new()
-//!     .layer(FriendAddLayer::new(1400000000).route_to(post(friend_added)))
-//!     .service(post(acknowledge));
+//! let friend_add = FriendAddLayer::new(1400000000);
+//! let app: Router = Router::new().route("/callback", post(friend_added).layer(friend_add));
+//! ```
+//!
+//! The router, for several webhooks on the URL:
+//!
+//! ```
+//! # use axum::{Router, routing::post};
+//! # use tower_tencent_chat::{Callback, CallbackResponse, FriendAdd};
+//! use tower_tencent_chat::{CallbackRouter, FriendDelete};
+//!
+//! # async fn friend_added(_: Callback<FriendAdd>) -> CallbackResponse {
+//! #     CallbackResponse::ok()
+//! # }
+//! async fn friend_deleted(callback: Callback<FriendDelete>) -> CallbackResponse {
+//!     println!("{} deleted", callback.pair_list.len());
+//!     CallbackResponse::ok()
+//! }
+//!
+//! let callbacks = CallbackRouter::new(1400000000)
+//!     .route::<FriendAdd>(post(friend_added))
+//!     .route::<FriendDelete>(post(friend_deleted));
 //! let app: Router = Router::new().route_service("/callback", callbacks);
 //! ```
 //!
-//! Without a framework, one request that is accepted, and one that is refused:
+//! The service without a framework, as on hyper, with one request that is accepted and one that is
+//! refused:
 //!
 //! ```
 //! use std::{convert::Infallible, time::SystemTime};
@@ -76,53 +95,93 @@
 //!
 //! # What the layer does
 //!
-//! 1. **Match.** A request is the layer's own where any `CallbackCommand` of its query, decoded, is
-//!    the command of its packet. Every other request reaches the inner service as it came.
-//! 2. **Verify**, before any of the body is read. The method is `POST`. `CallbackCommand`, `SdkAppid`,
-//!    `contenttype`, `ClientIP`, `OptPlatform`, `Sign` and `RequestTime` are there once at most.
-//!    `SdkAppid` is the layer's. `contenttype`, where there is one, is `json` in any case. With a
-//!    [`token`](CallbackLayer::token) set, `RequestTime` is inside the
-//!    [window](CallbackLayer::request_time_window) and `Sign` is its signature by one of the tokens.
-//! 3. **Read**, up to [`max_body_size`](CallbackLayer::max_body_size). Where `Content-Length` or the
-//!    body's size hint says more, nothing is read at all.
-//! 4. **Parse.** The body is one JSON object whose `CallbackCommand` is the URL's. Fields that Tencent
-//!    may add, and values that are unknown today, never cost an event.
-//! 5. **Hand on.** The inner service gets the request with the [`Callback`] in its extensions and the
-//!    same bytes to read again. Its response and its error come back as they are.
-//! 6. **Refuse** whatever breaks a rule: status 200, `content-type: application/json`, the FAIL
-//!    envelope whose `ErrorInfo` names the rule, and the [`Rejection`] in the response's extensions.
-//!    The status is 200 because Chat counts any other as a webhook that failed.
+//! 1. **Match.** A request is the layer's own if any `CallbackCommand` in its query, decoded, is
+//!    the command of the packet. Every other request reaches the inner service untouched.
+//! 2. **Verify**, before any of the body is read. The method is `POST`. `CallbackCommand`,
+//!    `SdkAppid`, `contenttype`, `ClientIP`, `OptPlatform`, `Sign` and `RequestTime` come at most
+//!    once each. `SdkAppid` is the layer's. `contenttype`, if present, is `json` in any letter
+//!    case. If a [`token`](CallbackLayer::token) is set, `Sign` is the signature of `RequestTime`
+//!    by one of the tokens, and then `RequestTime` is inside the
+//!    [window](CallbackLayer::request_time_window).
+//! 3. **Read**, at most [`max_body_size`](CallbackLayer::max_body_size) bytes. If `Content-Length`
+//!    or the body's size hint already says more, nothing is read.
+//! 4. **Parse.** The body is one JSON object with the same `CallbackCommand` as the URL. A field
+//!    that Tencent adds, or a value that is unknown today, never costs the event.
+//! 5. **Hand on.** The inner service gets the request with the [`Callback`] in its extensions and
+//!    the same bytes to read again. Its response and its error come back untouched.
+//! 6. **Refuse** whatever breaks a rule: status 200, `content-type: application/json`, a FAIL
+//!    envelope whose `ErrorInfo` names the rule, and the [`Rejection`] in the response's
+//!    extensions. The status is 200 because Chat counts any other as a failed webhook. On HTTP/1, a
+//!    refusal that leaves some of the body unread says `connection: close`, so that nobody sends a
+//!    callback on a connection that the server is about to close.
+//! 7. **Say** what was lost, with the feature `tracing`. Each verified event that reaches no
+//!    handler is a `WARN`. Of what fails verification, the first of each kind is a `WARN`, and then
+//!    one a minute with the number of those in between. See [Logging](#logging).
 //!
-//! Neither a refusal nor waiting for a body holds anything of the inner service, so a stalled upload
-//! takes no permit of a concurrency limit there.
+//! Neither a refusal nor waiting for a body holds anything of the inner service, so a stalled
+//! upload takes no permit of a concurrency limit there.
 //!
 //! # What it can't do
 //!
-//! - Tencent's signature covers neither the body nor the rest of the URL, and is the same for all
-//!   webhooks of one second. Whoever can read the traffic can send what they like in its place until
-//!   the window closes: terminate TLS in front of the app.
-//! - Without a token the app id is the only check, and it is no secret.
-//! - How long a body may take is not limited here: put a `TimeoutLayer` of two seconds around the
-//!   layer, since by then Chat has gone.
-//! - An event can come twice and events can come in any order: see [Replicas](#replicas).
+//! - Tencent's signature covers a token and a time, neither the body nor the rest of the URL, and
+//!   it is the same for all webhooks of one second. Whoever can read the traffic can send other
+//!   events in its place until the window closes. TLS in front of the app prevents that.
+//! - Without a token, anybody who knows the app id can send events.
+//! - How long a body may take is not limited here. Put a `TimeoutLayer` of two seconds around the
+//!   layer: Chat waits no longer.
+//! - An event can come twice, and events can come in any order. Chat sends an event again if
+//!   retries are switched on and the answer took more than two seconds. There is no event id, and
+//!   the same two users can become friends again, with the identical body. Let the handler upsert
+//!   on the pair of accounts, and answer before it does anything slow. The layer has no state, so
+//!   this is all that matters to several replicas behind a load balancer.
 //!
-//! # Replicas
+//! # Mounting
 //!
-//! The layer has no state, so any number of replicas can stand behind any load balancer. Chat sends
-//! an event again where retries are switched on and an answer took more than two seconds, and there
-//! is no event id; the same two users can also become friends again, with the identical body. Let the
-//! handler upsert on the pair of accounts, and answer before it works on anything slow.
+//! - **Paths.** `post(handler).layer(..)`, `Router::route_layer` and `Router::route_service` of
+//!   axum receive callbacks on their own path only. `Router::layer` receives them on every path, so
+//!   that one for an unknown path is verified and then gets 404. It covers only the routes that
+//!   were added before it: add it last.
+//! - **Several layers.** Put them into one `ServiceBuilder`. After two calls of
+//!   `post(handler).layer(..)` in a row, the compiler asks for the type of an error.
+//! - **State.** A handler of a [`CallbackRouter`] gets its state by
+//!   `post(handler).with_state(state)`.
+//! - **The whole router.** `layer.same_body().layer(router)` puts the layer around an axum
+//!   `Router`, which is the cheapest place. For `axum::serve`, wrap the result in
+//!   `tower::make::Shared::new(..)`.
+//! - **Bodies.** A handler can take `Bytes` besides the [`Callback`]; axum's own limit of 2 MB does
+//!   not apply to a body that the layer has read. `Json` answers 415, because Chat sends no content
+//!   type. Behind the layer the request has a [`RequestBody`], and before it the response has a
+//!   [`ResponseBody`]; [`same_body`](CallbackLayer::same_body) keeps the types as they were.
+//! - **Other bodies.** [`CallbackResponse`] converts into a response with any body that is
+//!   `From<Bytes>`. For one that isn't, as with tonic or Lambda, make a `Response<Bytes>` and `map`
+//!   its body.
+//! - **Other frameworks.** The feature `axum` is for axum 0.8. The layer and the router need only
+//!   Tower and the crate `http` 1.
+//! - **Several apps.** A URL belongs to one app: callbacks of another are refused. Two apps have
+//!   two URLs, each with a layer or router of its own.
+//! - **No system clock**, as on `wasm32-unknown-unknown`: set [`clock`](CallbackLayer::clock).
+//!
+//! # Logging
+//!
+//! The feature `tracing` records events with the target `tower_tencent_chat`. A line says which
+//! webhook and which rule, and what helps to find the cause: the app id that came, by how many
+//! seconds the time is off, or where in the body the JSON is wrong. It never holds a token, a
+//! signature or a part of a body.
+//!
+//! It is a `WARN` if an event that was verified is lost: it was refused, its sender hung up or a
+//! time-out struck while its body was awaited, or it was only acknowledged though there is a layer
+//! for it. What anybody can cause is limited: the first of each kind is a `WARN`, then one a
+//! minute, with the number of those held back in the field `held_back`. Those in between are
+//! `DEBUG`. Without a token nothing is verified, so everything is limited.
 //!
 //! # Features
 //!
 //! None is on by default.
 //!
-//! - `axum`: [`Callback<P>`](Callback) and `Option<Callback<P>>` are extractors, [`CallbackResponse`]
-//!   is a response, and `acknowledge` a handler.
-//! - `tracing`: an event for every refusal, with the target `tower_tencent_chat`. `WARN` where a
-//!   request was verified and the event in it is lost, `DEBUG` where verification failed. Neither
-//!   tokens nor signatures nor bodies are recorded.
-//! - `test-util`: `test_util::CallbackRequest`, a request as Chat sends it.
+//! - `axum`: [`Callback<P>`](Callback) and `Option<Callback<P>>` are extractors,
+//!   [`CallbackResponse`] is a response, and `acknowledge` is a handler.
+//! - `tracing`: what was lost is logged.
+//! - `test-util`: `test_util::CallbackRequest` is a request as Chat sends it, for tests.
 //!
 //! [page]: https://www.tencentcloud.com/document/product/1047/34359
 
@@ -160,7 +219,8 @@ pub use self::{
     verify::{CallbackContext, InvalidToken, Platform, Token},
 };
 
-/// The examples of the README, as tests.
+/// The examples of the pages, as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
-struct Readme;
+#[doc = include_str!("../SECURITY.md")]
+struct Pages;

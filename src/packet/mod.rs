@@ -95,7 +95,7 @@ pub use self::{
 ///
 /// let layers = ServiceBuilder::new()
 ///     .layer(axum::middleware::map_response(allow_if_refused))
-///     .layer(CallbackLayer::<BeforeSendMsg>::new(1400000000));
+///     .layer(CallbackLayer::<BeforeSendMsg>::new(1400000000).same_body());
 /// let app: Router = Router::new().route("/before", post(before_send_msg).layer(layers));
 /// ```
 ///

@@ -69,6 +69,7 @@ pin_project! {
     pub(super) struct DataFrames<B> {
         #[pin]
         body: B,
+        // Since the body was last pending.
         polled: u8,
         ended: bool,
     }
@@ -98,11 +99,15 @@ impl<B: Body> DataFrames<B> {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            let frame = match ready!(this.body.as_mut().poll_frame(cx)) {
-                Some(frame) => frame?,
-                None => {
+            let frame = match this.body.as_mut().poll_frame(cx) {
+                Poll::Ready(Some(frame)) => frame?,
+                Poll::Ready(None) => {
                     *this.ended = true;
                     return Poll::Ready(None);
+                }
+                Poll::Pending => {
+                    *this.polled = 0;
+                    return Poll::Pending;
                 }
             };
             *this.polled += 1;

@@ -10,10 +10,12 @@ use axum::{
     routing::get,
 };
 use serde::Deserialize;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::{
     App,
+    callback::COMMIT,
+    change::Change,
     store::{Failure, Friends},
 };
 
@@ -25,6 +27,7 @@ const MAX_LIMIT: u32 = 1000;
 pub(crate) fn router() -> Router<App> {
     Router::new()
         .route("/users/{id}/friends", get(friends))
+        .route("/livez", get(|| async { "ok\n" }))
         .route("/healthz", get(healthz))
         .route("/metrics", get(metrics))
 }
@@ -70,13 +73,20 @@ async fn friends(
     Ok(Json(friends))
 }
 
-async fn healthz(State(app): State<App>) -> Result<&'static str, Failure> {
-    app.store.check(Instant::now() + READ).await?;
-    Ok("ok")
+/// Whether callbacks are written now, to the database or to the journal.
+async fn healthz(State(app): State<App>) -> (StatusCode, &'static str) {
+    let written = app.writer.write(Change::probe(), Instant::now() + COMMIT);
+    match timeout(READ, written).await {
+        Ok(Ok(true)) => (StatusCode::OK, "ok\n"),
+        _ => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "callbacks can't be written\n",
+        ),
+    }
 }
 
 async fn metrics(State(app): State<App>) -> Response {
-    match app.metrics.render() {
+    match app.render_metrics() {
         Ok(text) => ([(CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }

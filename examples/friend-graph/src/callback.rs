@@ -11,94 +11,67 @@ use axum::{
 };
 use serde::Deserialize;
 use tokio::time::{Instant, timeout_at};
-use tower::ServiceBuilder;
 use tower_tencent_chat::{
-    Callback, CallbackResponse, FriendAdd, FriendAddLayer, Rejection, acknowledge,
+    Callback, CallbackResponse, CallbackRouter, FriendAdd, FriendDelete, Rejection, Token,
 };
 
 use crate::{
     App,
-    change::{Change, ChangesFriends},
-    friend_delete::FriendDelete,
-    metrics::{Metrics, Outcome},
+    change::{self, Change, ChangesFriends},
+    lost,
+    metrics::{self, Metrics, Outcome},
 };
 
-/// When a callback has to be committed, after it came: Chat gives up after 2 seconds.
-const COMMIT: Duration = Duration::from_millis(1500);
-/// When a callback whose body is still on its way gets its answer.
+/// When a callback has to be there whole, after its head: Chat gives up after 2 seconds.
+const ARRIVE: Duration = Duration::from_secs(1);
+/// When the database has to be done. What remains of the 2 seconds is the journal's.
+pub(crate) const COMMIT: Duration = Duration::from_millis(1400);
+/// When a callback gets an answer, whatever is known.
 const ANSWER: Duration = Duration::from_millis(1800);
+/// Why a callback is refused of which nothing can be stored.
+const UNSTORABLE: &str = "a UserID is empty, too long, or has a NUL in it";
 
 #[derive(Clone, Copy)]
-struct Deadline(Instant);
+struct Arrival(Instant);
 
-pub(crate) fn router(app: &App, friend_add: FriendAddLayer) -> Router {
-    let friend_delete = friend_add.for_packet::<FriendDelete>();
-    let callbacks = ServiceBuilder::new()
-        .layer(friend_add.route_to(post(commit::<FriendAdd>).with_state(app.clone())))
-        .layer(friend_delete.route_to(post(commit::<FriendDelete>).with_state(app.clone())))
-        .service(post(acknowledge));
+/// In the extensions of an answer whose callback is counted where it is written.
+#[derive(Clone)]
+struct HandedIn;
+
+pub(crate) fn router(app: &App, sdk_app_id: u64, tokens: &[Token]) -> Router {
+    let callbacks = CallbackRouter::new(sdk_app_id)
+        .tokens(tokens.iter().cloned())
+        .route::<FriendAdd>(post(write::<FriendAdd>).with_state(app.clone()))
+        .route::<FriendDelete>(post(write::<FriendDelete>).with_state(app.clone()));
+    let count = middleware::from_fn_with_state(app.metrics.clone(), limit_and_count);
     Router::new()
         .route_service("/callback", callbacks)
-        .layer(middleware::from_fn_with_state(
-            app.metrics.clone(),
-            limit_and_count,
-        ))
+        .layer(count)
 }
 
-/// Answers OK once all pairs are committed, and only then.
-async fn commit<P: ChangesFriends>(
+/// Answers OK once all pairs are on the disk, and only then.
+async fn write<P: ChangesFriends>(
     State(app): State<App>,
-    Extension(Deadline(deadline)): Extension<Deadline>,
+    Extension(Arrival(arrival)): Extension<Arrival>,
     callback: Callback<P>,
 ) -> Response {
-    if deadline <= Instant::now() {
-        log("it came too late", &callback);
+    let (change, left_out) = Change::new(&*callback, callback.context());
+    lost::log_pairs(&change, &left_out, &UNSTORABLE);
+    app.metrics.left_out(left_out.len());
+    if change.pairs.is_empty() && !left_out.is_empty() {
+        app.metrics.refused(metrics::UNSTORABLE);
+        return answer(Outcome::Refused, CallbackResponse::fail(UNSTORABLE));
+    }
+    if arrival + ARRIVE <= Instant::now() {
+        lost::log(&change, &"it came too late");
         return late();
     }
-    // A task of its own: where Chat hangs up, the pairs are committed all the same, or it is logged.
-    let committed = app.commits.clone().spawn(async move {
-        let change = match Change::new(&*callback, callback.context()) {
-            Ok(change) => change,
-            Err(error) => {
-                log(error, &callback);
-                app.metrics.refused("UnstorableUserId");
-                return answer(Outcome::Refused, CallbackResponse::fail(error));
-            }
-        };
-        let start = Instant::now();
-        match app.store.apply(&change, deadline).await {
-            Ok(changed) => {
-                app.metrics.committed(start.elapsed());
-                app.metrics.stale(change.len().saturating_sub(changed));
-                answer(Outcome::Committed, CallbackResponse::ok())
-            }
-            Err(failure) => {
-                log(&failure.to_string(), &callback);
-                unavailable()
-            }
-        }
-    });
-    committed.await.unwrap_or_else(|_| unavailable())
-}
-
-/// Chat won't send the callback again, so this is what tells whose friends to ask Chat for.
-fn log<P: ChangesFriends>(error: &str, callback: &Callback<P>) {
-    tracing::error!(
-        request_id = start(callback.context().request_id.as_deref()),
-        pairs = callback.pairs().len(),
-        first_pair = ?callback.pairs().first(),
-        "callback not committed: {error}"
-    );
-}
-
-fn unavailable() -> Response {
-    let response = CallbackResponse::fail("the database is not available");
-    answer(Outcome::Failed, response)
-}
-
-/// A sender may have made it as long as it likes.
-fn start(request_id: Option<&str>) -> Option<String> {
-    request_id.map(|request_id| request_id.chars().take(64).collect())
+    let written = app.writer.write(change, arrival + COMMIT);
+    let response = match timeout_at(arrival + ANSWER, written).await {
+        Ok(Ok(true)) => CallbackResponse::ok(),
+        _ => CallbackResponse::fail("the database is not available"),
+    };
+    (Extension(HandedIn), response).into_response()
 }
 
 fn late() -> Response {
@@ -111,7 +84,7 @@ fn answer(outcome: Outcome, response: CallbackResponse) -> Response {
     (Extension(outcome), response).into_response()
 }
 
-/// What is read of the URL where no body came after it.
+/// What is read of the URL if no body comes after it.
 #[derive(Deserialize)]
 struct Parameters {
     #[serde(rename = "RequestId", alias = "RequestID")]
@@ -126,13 +99,15 @@ async fn limit_and_count(
 ) -> Response {
     let arrival = Instant::now();
     let _in_flight = metrics.in_flight();
-    request.extensions_mut().insert(Deadline(arrival + COMMIT));
+    request.extensions_mut().insert(Arrival(arrival));
     let uri = request.uri().clone();
-    let response = timeout_at(arrival + ANSWER, next.run(request)).await;
+    // A little later than the handler, which knows more.
+    let end = arrival + ANSWER + Duration::from_millis(50);
+    let response = timeout_at(end, next.run(request)).await;
     let response = response.unwrap_or_else(|_| {
         let parameters = Query::<Parameters>::try_from_uri(&uri).ok();
         let request_id = parameters.and_then(|Query(parameters)| parameters.request_id);
-        let request_id = start(request_id.as_deref());
+        let request_id = request_id.as_deref().map(change::shorten);
         tracing::error!(
             request_id,
             "callback not committed: its body did not arrive"
@@ -140,17 +115,20 @@ async fn limit_and_count(
         late()
     });
     if let Some(rejection) = response.extensions().get::<Rejection>() {
-        metrics.refused(&format!("{:?}", rejection.kind()));
+        metrics.refused(rejection.kind().as_str());
     }
     if let Some(outcome) = outcome(&response) {
-        metrics.answered(outcome);
+        metrics.count(outcome);
     }
     response
 }
 
-/// What became of a callback; `None` where the request was none.
+/// What became of a callback; `None` if the request was none, or is counted elsewhere.
 fn outcome(response: &Response) -> Option<Outcome> {
     let extensions = response.extensions();
+    if extensions.get::<HandedIn>().is_some() {
+        return None;
+    }
     if let Some(outcome) = extensions.get() {
         return Some(*outcome);
     }

@@ -1,165 +1,146 @@
-//! What a callback changes, and the order of changes.
+//! What a callback changes.
 
-use std::{collections::BTreeMap, time::UNIX_EPOCH};
+use std::{collections::BTreeMap, fmt, time::UNIX_EPOCH};
 
 use jiff::Timestamp;
-use sqlx::{Acquire, AnyConnection, AssertSqlSafe};
-use tower_tencent_chat::{CallbackContext, FriendAdd, FriendPair, Packet, UserId};
+use serde::{Deserialize, Serialize};
+use tower_tencent_chat::{CallbackContext, FriendAdd, FriendDelete, Packet, UserId};
 
-use crate::friend_delete::FriendDelete;
-
-/// Rows in a statement. SQLite takes 32,766 parameters in one, PostgreSQL 65,535.
-const ROWS: usize = 500;
-/// As many rows as most callbacks have; statements of up to so many are prepared once and kept.
-const FEW_ROWS: usize = 4;
 /// The bytes of a text. A UserID has 32 today; an entry of PostgreSQL's indexes has room for two of these.
 const MAX_TEXT: usize = 1024;
+/// The characters of a `RequestId` that are kept: a sender may have made it as long as it likes.
+const REQUEST_ID: usize = 64;
 
-/// The pairs of one callback, which are written together or not at all.
+/// The pairs of one callback, which are written together or not at all. The journal keeps it as JSON.
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Change {
-    kind: Kind,
-    /// Sorted, so that transactions lock the rows they share in the same order, and each pair once, since
-    /// a statement must not change a row twice.
-    pairs: BTreeMap<(UserId, UserId), Option<UserId>>,
+    pub(crate) kind: Kind,
+    /// Each pair once.
+    pub(crate) pairs: Vec<Pair>,
     /// When it was received, in Unix milliseconds.
-    seen: i64,
-    /// When Chat signed it, in Unix seconds; `None` where signatures aren't verified.
-    request_time: Option<i64>,
-    platform: Option<String>,
+    pub(crate) seen: i64,
+    /// When Chat signed it, in Unix seconds; `None` if signatures aren't verified.
+    pub(crate) request_time: Option<i64>,
+    pub(crate) platform: Option<String>,
+    /// For the log.
+    pub(crate) request_id: Option<String>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Kind {
     Add,
     Delete,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Pair {
+    pub(crate) from: UserId,
+    pub(crate) to: UserId,
+    pub(crate) initiator: Option<UserId>,
 }
 
 /// A webhook whose pairs become friends, or cease to be.
 pub(crate) trait ChangesFriends: Packet {
     const KIND: Kind;
 
-    fn pairs(&self) -> &[FriendPair];
+    fn pairs(&self) -> impl Iterator<Item = Pair>;
 }
 
 impl ChangesFriends for FriendAdd {
     const KIND: Kind = Kind::Add;
 
-    fn pairs(&self) -> &[FriendPair] {
-        &self.pair_list
+    fn pairs(&self) -> impl Iterator<Item = Pair> {
+        self.pair_list.iter().map(|pair| Pair {
+            from: pair.from_account.clone(),
+            to: pair.to_account.clone(),
+            initiator: pair.initiator_account.clone(),
+        })
     }
 }
 
 impl ChangesFriends for FriendDelete {
     const KIND: Kind = Kind::Delete;
 
-    fn pairs(&self) -> &[FriendPair] {
-        &self.pair_list
+    fn pairs(&self) -> impl Iterator<Item = Pair> {
+        self.pair_list.iter().map(|pair| Pair {
+            from: pair.from_account.clone(),
+            to: pair.to_account.clone(),
+            initiator: None,
+        })
     }
 }
 
 impl Change {
-    /// Refuses what PostgreSQL can't store, so that SQLite doesn't either.
+    /// Also tells the pairs that are left out, since PostgreSQL can't store them. SQLite could, and doesn't, either.
     pub(crate) fn new<P: ChangesFriends>(
         packet: &P,
         context: &CallbackContext,
-    ) -> Result<Self, &'static str> {
-        let pairs = packet.pairs();
-        let mut ids = pairs.iter().flat_map(|pair| {
-            let both = [&pair.from_account, &pair.to_account];
-            both.into_iter().chain(&pair.initiator_account)
-        });
-        if !ids.all(|id| is_storable(id)) {
-            return Err("a UserID is empty, too long, or has a NUL in it");
-        }
+    ) -> (Self, Vec<Pair>) {
+        let (pairs, left_out): (Vec<_>, _) = packet
+            .pairs()
+            .partition(|pair| is_storable(&pair.from) && is_storable(&pair.to));
         let platform = context.platform.as_ref().map(ToString::to_string);
-        Ok(Self {
+        let request_id = context.request_id.as_deref().map(shorten);
+        let change = Self {
             kind: P::KIND,
-            pairs: pairs
-                .iter()
-                .map(|pair| {
-                    let key = (pair.from_account.clone(), pair.to_account.clone());
-                    (key, pair.initiator_account.clone())
-                })
-                .collect(),
+            pairs: once_each(pairs),
             seen: Timestamp::now().as_millisecond(),
             request_time: request_time(context),
             platform: platform.filter(|platform| is_storable(platform)),
+            request_id,
+        };
+        (change, left_out)
+    }
+
+    /// A deletion that changes nobody's friends, since no UserID is empty: to see whether changes are written.
+    pub(crate) fn probe() -> Self {
+        Self {
+            kind: Kind::Delete,
+            pairs: vec![Pair {
+                from: "".into(),
+                to: "".into(),
+                initiator: None,
+            }],
+            seen: Timestamp::now().as_millisecond(),
+            request_time: None,
+            platform: None,
+            request_id: None,
+        }
+    }
+
+    pub(crate) fn is_probe(&self) -> bool {
+        self.pairs.first().is_some_and(|pair| pair.from.is_empty())
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Add => "add",
+            Self::Delete => "delete",
         })
     }
+}
 
-    /// How many pairs there are.
-    pub(crate) fn len(&self) -> u64 {
-        self.pairs.len() as u64
-    }
-
-    /// Writes all pairs in one transaction. Tells how many have changed; the others are older than what is
-    /// known already.
-    pub(crate) async fn commit(&self, connection: &mut AnyConnection) -> sqlx::Result<u64> {
-        let mut transaction = connection.begin().await?;
-        let mut changed = 0;
-        let pairs: Vec<_> = self.pairs.iter().collect();
-        for pairs in pairs.chunks(ROWS) {
-            let sql = upsert(self.kind, pairs.len());
-            let mut query = sqlx::query(AssertSqlSafe(sql))
-                .persistent(pairs.len() <= FEW_ROWS)
-                .bind(self.seen)
-                .bind(self.request_time)
-                .bind(self.platform.as_deref());
-            for ((from, to), initiator) in pairs {
-                query = query
-                    .bind(from.as_str())
-                    .bind(to.as_str())
-                    .bind(initiator.as_deref());
-            }
-            changed += query.execute(&mut *transaction).await?.rows_affected();
-        }
-        transaction.commit().await?;
-        Ok(changed)
-    }
+/// The initiator is only informative, and no reason to lose a pair.
+fn once_each(pairs: Vec<Pair>) -> Vec<Pair> {
+    let pairs = pairs.into_iter().map(|mut pair| {
+        pair.initiator = pair.initiator.filter(|id| is_storable(id));
+        ((pair.from.clone(), pair.to.clone()), pair)
+    });
+    pairs.collect::<BTreeMap<_, _>>().into_values().collect()
 }
 
 fn is_storable(text: &str) -> bool {
     !text.is_empty() && text.len() <= MAX_TEXT && !text.contains('\0')
 }
 
+pub(crate) fn shorten(request_id: &str) -> String {
+    request_id.chars().take(REQUEST_ID).collect()
+}
+
 fn request_time(context: &CallbackContext) -> Option<i64> {
     let since_epoch = context.request_time?.duration_since(UNIX_EPOCH).ok()?;
     since_epoch.as_secs().try_into().ok()
-}
-
-/// The statement that changes so many pairs.
-///
-/// A deletion is written into the row rather than removing it, so that an older addition that arrives
-/// later is recognized. Where both sides have a `RequestTime`, the larger one decides; where it is the
-/// same second, or one side has none, what is committed last.
-fn upsert(kind: Kind, rows: usize) -> String {
-    let (deleted_at, set) = match kind {
-        Kind::Add => (
-            "NULL",
-            "initiator = excluded.initiator, platform = excluded.platform, deleted_at = NULL,
-             first_seen = CASE
-                 WHEN friends.deleted_at IS NULL AND friends.first_seen < excluded.first_seen
-                 THEN friends.first_seen ELSE excluded.first_seen END,
-             last_seen = CASE
-                 WHEN friends.last_seen > excluded.last_seen
-                 THEN friends.last_seen ELSE excluded.last_seen END",
-        ),
-        Kind::Delete => ("$1", "deleted_at = excluded.deleted_at"),
-    };
-    let values: Vec<_> = (0..rows)
-        .map(|row| {
-            let (from, to, initiator) = (row * 3 + 4, row * 3 + 5, row * 3 + 6);
-            format!("(${from}, ${to}, ${initiator}, $3, $1, $1, {deleted_at}, $2)")
-        })
-        .collect();
-    format!(
-        "INSERT INTO friends (from_account, to_account, initiator, platform,
-             first_seen, last_seen, deleted_at, request_time)
-         VALUES {}
-         ON CONFLICT (from_account, to_account) DO UPDATE
-         SET {set}, request_time = excluded.request_time
-         WHERE friends.request_time IS NULL OR excluded.request_time IS NULL
-             OR friends.request_time <= excluded.request_time",
-        values.join(", "),
-    )
 }

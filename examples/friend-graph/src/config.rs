@@ -1,44 +1,68 @@
 //! What the environment says.
 
-use std::env;
+use std::{env, path::PathBuf};
 
-use tower_tencent_chat::{FriendAddLayer, Token};
+use tower_tencent_chat::Token;
 
 /// The file that is used where `DATABASE_URL` is not set: created in the working directory.
 const DATABASE_URL: &str = "sqlite:friend-graph.db?mode=rwc";
 
+/// The file that is used if `JOURNAL` is not set.
+const JOURNAL: &str = "friend-graph.db.journal";
+
 pub(crate) struct Config {
     pub(crate) addr: String,
+    pub(crate) tls: Option<TlsFiles>,
     pub(crate) database_url: String,
-    pub(crate) friend_add: FriendAddLayer,
-    /// Whether callbacks have to be signed.
-    pub(crate) signed: bool,
+    pub(crate) journal: Option<PathBuf>,
+    pub(crate) sdk_app_id: u64,
+    /// Any of which may have signed; without one, callbacks need not be signed.
+    pub(crate) tokens: Vec<Token>,
+}
+
+/// The app's own certificate, in PEM.
+pub(crate) struct TlsFiles {
+    pub(crate) cert: String,
+    pub(crate) key: String,
 }
 
 impl Config {
     pub(crate) fn from_env() -> Result<Self, String> {
         let database_url = setting("DATABASE_URL", DATABASE_URL)?;
         check_database_url(&database_url).map_err(|error| format!("DATABASE_URL: {error}"))?;
-        let tokens = setting("CALLBACK_TOKEN", "")?;
         Ok(Self {
             addr: setting("ADDR", "127.0.0.1:3000")?,
+            tls: tls_files()?,
             database_url,
-            friend_add: friend_add(&tokens)?,
-            signed: !tokens.is_empty(),
+            journal: Some(setting("JOURNAL", JOURNAL)?)
+                .filter(|file| file != "off")
+                .map(PathBuf::from),
+            sdk_app_id: setting("SDK_APP_ID", "1400000000")?
+                .parse()
+                .map_err(|_| "SDK_APP_ID: not a number")?,
+            tokens: tokens()?,
         })
     }
 }
 
-/// The layer for the app `SDK_APP_ID`, with tokens that are separated by commas.
-fn friend_add(tokens: &str) -> Result<FriendAddLayer, String> {
-    let sdk_app_id = setting("SDK_APP_ID", "1400000000")?;
-    let sdk_app_id = sdk_app_id.parse().map_err(|_| "SDK_APP_ID: not a number")?;
-    let mut layer = FriendAddLayer::new(sdk_app_id);
-    for token in tokens.split(',').filter(|_| !tokens.is_empty()) {
-        let token = Token::new(token).map_err(|error| format!("CALLBACK_TOKEN: {error}"))?;
-        layer = layer.token(token);
+/// They are separated by commas.
+fn tokens() -> Result<Vec<Token>, String> {
+    let tokens = setting("CALLBACK_TOKEN", "")?;
+    if tokens.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(layer)
+    let tokens: Result<_, _> = tokens.split(',').map(Token::new).collect();
+    tokens.map_err(|error| format!("CALLBACK_TOKEN: {error}"))
+}
+
+fn tls_files() -> Result<Option<TlsFiles>, String> {
+    let cert = setting("TLS_CERT", "")?;
+    let key = setting("TLS_KEY", "")?;
+    match (cert.is_empty(), key.is_empty()) {
+        (true, true) => Ok(None),
+        (false, false) => Ok(Some(TlsFiles { cert, key })),
+        _ => Err("TLS_CERT, TLS_KEY: one is of no use without the other".to_owned()),
+    }
 }
 
 /// The URL may hold a password, so no error repeats it.

@@ -7,32 +7,47 @@ mod callback;
 mod change;
 mod config;
 mod count;
-mod friend_delete;
+mod journal;
+mod lost;
 mod metrics;
 mod page;
+mod server;
 mod shutdown;
 mod store;
+mod writer;
 
 use std::{
     error::Error,
     io::{self, IsTerminal, Write},
+    net::TcpListener,
+    path::Path,
     process::ExitCode,
+    time::Duration,
 };
 
 use axum::Router;
-use tokio::{net::TcpListener, runtime::Runtime};
-use tokio_util::task::TaskTracker;
+use tokio::{runtime::Runtime, time::Instant};
 use tracing_subscriber::EnvFilter;
 
-use crate::{config::Config, metrics::Metrics, store::Store};
+use crate::{
+    config::Config,
+    journal::Journal,
+    metrics::Metrics,
+    store::{Failure, Store},
+    writer::Writer,
+};
+
+/// How long the database may take at the start, and how long if there is a journal to start with.
+const START: Duration = Duration::from_secs(10);
+const START_WITH_JOURNAL: Duration = Duration::from_secs(2);
 
 /// What the handlers share.
 #[derive(Clone)]
 struct App {
     store: Store,
+    journal: Option<Journal>,
+    writer: Writer,
     metrics: Metrics,
-    /// What is being committed, whether or not its sender still waits.
-    commits: TaskTracker,
 }
 
 fn main() -> ExitCode {
@@ -63,34 +78,96 @@ fn main() -> ExitCode {
 async fn serve() -> Result<(), Box<dyn Error>> {
     let config = Config::from_env()?;
     let stop = shutdown::stop_signal()?;
-    let store = tokio::select! {
-        store = Store::open(&config.database_url) => store,
+    let app = tokio::select! {
+        app = App::start(&config) => app?,
         () = stop.cancelled() => return Ok(()),
-    };
-    let app = App {
-        store: store.map_err(|error| format!("DATABASE_URL: {error}"))?,
-        metrics: Metrics::new()?,
-        commits: TaskTracker::new(),
     };
     let router = Router::new()
         .merge(api::router())
         .with_state(app.clone())
         .merge(page::router(&app.store))
-        .merge(callback::router(&app, config.friend_add));
+        .merge(callback::router(&app, config.sdk_app_id, &config.tokens));
+    let tls = match &config.tls {
+        Some(files) => Some(server::tls(files).await?),
+        None => None,
+    };
+    let listener = listen(&config)?;
+    server::serve(listener, tls, router, stop).await?;
+    app.stop().await;
+    Ok(())
+}
 
+fn listen(config: &Config) -> Result<TcpListener, Box<dyn Error>> {
     let addr = &config.addr;
     let listener = TcpListener::bind(addr)
-        .await
         .map_err(|error| format!("ADDR: no listening on {addr:?}: {error}"))?;
-    if !config.signed {
+    if config.tokens.is_empty() {
         tracing::warn!("no CALLBACK_TOKEN is set: anybody who knows the app id can send callbacks");
     }
+    let scheme = if config.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
     let address = listener.local_addr()?;
-    // The app is of use where nobody reads its output, too.
-    let _ = writeln!(io::stdout(), "Listening on http://{address}/callback");
-    shutdown::serve(listener, router, stop).await?;
-    app.commits.close();
-    app.commits.wait().await;
-    app.store.close().await;
-    Ok(())
+    // The app is of use if nobody reads its output, too.
+    let _ = writeln!(io::stdout(), "Listening on {scheme}://{address}/callback");
+    Ok(listener)
+}
+
+impl App {
+    async fn start(config: &Config) -> Result<Self, Box<dyn Error>> {
+        let journal = match &config.journal {
+            Some(file) => Some(open_journal(file).await?),
+            None => None,
+        };
+        let store = open_store(&config.database_url, journal.is_some()).await;
+        let store = store.map_err(|error| format!("DATABASE_URL: {error}"))?;
+        let metrics = Metrics::new()?;
+        Ok(Self {
+            writer: Writer::start(store.clone(), journal.clone(), metrics.clone()),
+            store,
+            journal,
+            metrics,
+        })
+    }
+
+    fn render_metrics(&self) -> prometheus::Result<String> {
+        self.metrics.queued(self.writer.queued());
+        self.metrics.connections(self.store.connections());
+        if let Some(journal) = &self.journal {
+            self.metrics.journal(journal);
+        }
+        self.metrics.render()
+    }
+
+    async fn stop(&self) {
+        self.writer.stop().await;
+        self.store.close().await;
+        if let Some(journal) = &self.journal {
+            journal.close().await;
+        }
+    }
+}
+
+async fn open_journal(file: &Path) -> Result<Journal, String> {
+    let journal = Journal::open(file).await;
+    journal.map_err(|error| format!("JOURNAL: {}: {error}", file.display()))
+}
+
+/// A database that is away is no reason not to start if there is a journal.
+async fn open_store(database_url: &str, has_journal: bool) -> Result<Store, Failure> {
+    let store = Store::new(database_url)?;
+    let time = if has_journal {
+        START_WITH_JOURNAL
+    } else {
+        START
+    };
+    match store.prepare(Instant::now() + time).await {
+        Err(failure) if has_journal && failure.is_outage() => {
+            tracing::warn!("callbacks go to the journal: {failure}");
+            Ok(store)
+        }
+        prepared => prepared.map(|()| store),
+    }
 }

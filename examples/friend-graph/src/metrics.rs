@@ -2,14 +2,37 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use prometheus::{
-    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
-    core::Collector,
+    HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
+    histogram_opts, register_histogram_vec_with_registry as histogram_vec,
+    register_int_counter_vec_with_registry as counter_vec,
+    register_int_counter_with_registry as counter,
+    register_int_gauge_vec_with_registry as gauge_vec, register_int_gauge_with_registry as gauge,
 };
+use tower_tencent_chat::RejectionKind;
 
-/// In seconds, up to where a commit is given up.
-const BUCKETS: [f64; 11] = [
-    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5,
+use crate::journal::Journal;
+
+/// In seconds, up to where an answer would be too late.
+const BUCKETS: [f64; 12] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0,
+];
+/// The kind of a callback that has nothing but UserIDs which can't be stored.
+pub(crate) const UNSTORABLE: &str = "unstorable_user_id";
+/// The kinds of the layer's refusals.
+const REFUSALS: [RejectionKind; 11] = [
+    RejectionKind::MethodNotAllowed,
+    RejectionKind::MissingParameter,
+    RejectionKind::DuplicateParameter,
+    RejectionKind::SdkAppIdMismatch,
+    RejectionKind::UnsupportedContentType,
+    RejectionKind::StaleRequestTime,
+    RejectionKind::SignMismatch,
+    RejectionKind::BodyTooLarge,
+    RejectionKind::BodyUnreadable,
+    RejectionKind::MalformedPacket,
+    RejectionKind::CommandMismatch,
 ];
 
 #[derive(Clone)]
@@ -18,8 +41,14 @@ pub(crate) struct Metrics {
     callbacks: IntCounterVec,
     refusals: IntCounterVec,
     stale_pairs: IntCounter,
+    left_out_pairs: IntCounter,
     in_flight: IntGauge,
-    commit_seconds: Histogram,
+    queued_pairs: IntGauge,
+    connections: IntGaugeVec,
+    spooled: IntGauge,
+    spooled_age_seconds: IntGauge,
+    spooled_bytes: IntGauge,
+    commit_seconds: HistogramVec,
 }
 
 /// What became of a callback.
@@ -27,7 +56,9 @@ pub(crate) struct Metrics {
 pub(crate) enum Outcome {
     /// Answered OK, after the commit.
     Committed,
-    /// Answered FAIL: the database did not commit in time.
+    /// Answered OK, once it was in the journal.
+    Spooled,
+    /// Answered FAIL: it is neither committed nor in the journal.
     Failed,
     /// Answered FAIL: something in the request is wrong.
     Refused,
@@ -38,8 +69,9 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Committed,
+        Self::Spooled,
         Self::Failed,
         Self::Refused,
         Self::TimedOut,
@@ -49,6 +81,7 @@ impl Outcome {
     fn name(self) -> &'static str {
         match self {
             Self::Committed => "committed",
+            Self::Spooled => "spooled",
             Self::Failed => "failed",
             Self::Refused => "refused",
             Self::TimedOut => "timed_out",
@@ -59,50 +92,85 @@ impl Outcome {
 
 impl Metrics {
     pub(crate) fn new() -> prometheus::Result<Self> {
-        let callbacks = Opts::new("callbacks_total", "Callbacks, by what became of them.");
-        let refusals = Opts::new(
-            "refusals_total",
-            "Refused callbacks, by the rule they broke.",
-        );
-        let commit_seconds = HistogramOpts::new(
+        let registry = Registry::new_custom(Some("friend_graph".to_owned()), None)?;
+        let seconds = histogram_opts!(
             "commit_seconds",
-            "From a parsed packet to the end of its commit, where it was committed.",
-        )
-        .buckets(BUCKETS.to_vec());
+            "From a parsed packet to its end in the database, in the journal, or as a failure.",
+            BUCKETS.to_vec()
+        );
         let metrics = Self {
-            registry: Registry::new_custom(Some("friend_graph".to_owned()), None)?,
-            callbacks: IntCounterVec::new(callbacks, &["outcome"])?,
-            refusals: IntCounterVec::new(refusals, &["kind"])?,
-            stale_pairs: IntCounter::new(
+            callbacks: counter_vec!(
+                "callbacks_total",
+                "Callbacks, by what became of them.",
+                &["outcome"],
+                registry
+            )?,
+            refusals: counter_vec!(
+                "refusals_total",
+                "Refused callbacks, by the rule they broke.",
+                &["kind"],
+                registry
+            )?,
+            stale_pairs: counter!(
                 "stale_pairs_total",
                 "Pairs that changed nothing, since something newer is known.",
+                registry
             )?,
-            in_flight: IntGauge::new("callbacks_in_flight", "Callbacks that wait for an answer.")?,
-            commit_seconds: Histogram::with_opts(commit_seconds)?,
+            left_out_pairs: counter!(
+                "left_out_pairs_total",
+                "Pairs with a UserID that can't be stored.",
+                registry
+            )?,
+            in_flight: gauge!(
+                "callbacks_in_flight",
+                "Callbacks that wait for an answer.",
+                registry
+            )?,
+            queued_pairs: gauge!(
+                "queued_pairs",
+                "Pairs that wait for their commit.",
+                registry
+            )?,
+            connections: gauge_vec!(
+                "connections",
+                "Connections that changes are written by.",
+                &["state"],
+                registry
+            )?,
+            spooled: gauge!(
+                "spooled",
+                "Callbacks in the journal that the database doesn't have yet.",
+                registry
+            )?,
+            spooled_age_seconds: gauge!(
+                "spooled_age_seconds",
+                "How long ago the oldest of them was received.",
+                registry
+            )?,
+            spooled_bytes: gauge!("spooled_bytes", "The size of the journal.", registry)?,
+            commit_seconds: histogram_vec!(seconds, &["outcome"], registry)?,
+            registry,
         };
-        // So that they are there, as zeros, before the first of them is counted.
-        for outcome in Outcome::ALL {
-            metrics.callbacks.with_label_values(&[outcome.name()]);
-        }
-        let collectors: [Box<dyn Collector>; 5] = [
-            Box::new(metrics.callbacks.clone()),
-            Box::new(metrics.refusals.clone()),
-            Box::new(metrics.stale_pairs.clone()),
-            Box::new(metrics.in_flight.clone()),
-            Box::new(metrics.commit_seconds.clone()),
-        ];
-        for collector in collectors {
-            metrics.registry.register(collector)?;
-        }
+        metrics.start_at_zero();
         Ok(metrics)
     }
 
-    pub(crate) fn answered(&self, outcome: Outcome) {
+    /// So that they are there before the first of them is counted.
+    fn start_at_zero(&self) {
+        for outcome in Outcome::ALL {
+            self.callbacks.with_label_values(&[outcome.name()]);
+        }
+        for kind in REFUSALS {
+            self.refusals.with_label_values(&[kind.as_str()]);
+        }
+        self.refusals.with_label_values(&[UNSTORABLE]);
+    }
+
+    pub(crate) fn count(&self, outcome: Outcome) {
         self.callbacks.with_label_values(&[outcome.name()]).inc();
     }
 
-    /// Counts a refusal by its kind: a [`RejectionKind`](tower_tencent_chat::RejectionKind), or one of
-    /// the app's own.
+    /// Counts a refusal by its kind: a [`RejectionKind`], or [`UNSTORABLE`].
     pub(crate) fn refused(&self, kind: &str) {
         self.refusals.with_label_values(&[kind]).inc();
     }
@@ -111,14 +179,40 @@ impl Metrics {
         self.stale_pairs.inc_by(pairs);
     }
 
-    pub(crate) fn committed(&self, within: Duration) {
-        self.commit_seconds.observe(within.as_secs_f64());
+    pub(crate) fn left_out(&self, pairs: usize) {
+        self.left_out_pairs.inc_by(pairs as u64);
+    }
+
+    pub(crate) fn took(&self, outcome: Outcome, time: Duration) {
+        let seconds = self.commit_seconds.with_label_values(&[outcome.name()]);
+        seconds.observe(time.as_secs_f64());
     }
 
     /// Counts one more that waits, until the guard is dropped.
     pub(crate) fn in_flight(&self) -> InFlight {
         self.in_flight.inc();
         InFlight(self.in_flight.clone())
+    }
+
+    pub(crate) fn queued(&self, pairs: usize) {
+        self.queued_pairs.set(pairs as i64);
+    }
+
+    pub(crate) fn connections(&self, (all, idle): (u32, usize)) {
+        for (state, count) in [
+            ("idle", idle as i64),
+            ("used", i64::from(all) - idle as i64),
+        ] {
+            self.connections.with_label_values(&[state]).set(count);
+        }
+    }
+
+    pub(crate) fn journal(&self, journal: &Journal) {
+        let now = Timestamp::now().as_millisecond();
+        let age = journal.oldest().map_or(0, |oldest| now - oldest);
+        self.spooled.set(journal.waiting() as i64);
+        self.spooled_age_seconds.set(age / 1000);
+        self.spooled_bytes.set(journal.bytes() as i64);
     }
 
     pub(crate) fn render(&self) -> prometheus::Result<String> {

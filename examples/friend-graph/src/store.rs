@@ -1,105 +1,159 @@
 //! The database: SQLite or PostgreSQL, whichever the URL names.
 
+mod connection;
 mod failure;
 mod friends;
+mod upsert;
 
-use std::{str::FromStr, time::Duration};
+use std::{str::FromStr, sync::Arc, time::Duration};
 
 use sqlx::{
     AnyConnection, AnyPool, ConnectOptions, Connection, Executor,
     any::{AnyConnectOptions, AnyPoolOptions},
 };
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::{
+    sync::OnceCell,
+    time::{Instant, timeout, timeout_at},
+};
 
 pub(crate) use self::{
+    connection::run,
     failure::Failure,
     friends::{Friend, Friends, LastChange, Totals},
 };
 use crate::change::Change;
 
-/// Connections that callbacks wait for. SQLite has one writer at a time: who waits for a connection gets it in
-/// turn, who waits for the lock of the file by chance.
-const WRITERS: u32 = 10;
+/// Connections for changes: one is used, another may have to take its place while it is being given up. SQLite has one
+/// writer at a time.
+const WRITERS: u32 = 4;
 const SQLITE_WRITERS: u32 = 1;
 /// Connections for what is only read, so that no callback waits for that.
 const READERS: u32 = 5;
-/// How long after the deadline of a query its connection is waited for.
-const GIVE_UP: Duration = Duration::from_secs(3);
 /// How long a count is waited for when the app stops.
 const COUNT_END: Duration = Duration::from_secs(1);
-/// How long the database may take at the start.
-const START: Duration = Duration::from_secs(10);
+/// How often a commit is tried: the first connections may be of before an outage.
+const TRIES: u32 = 3;
 
 #[derive(Clone)]
 pub(crate) struct Store {
+    options: AnyConnectOptions,
+    is_sqlite: bool,
     writer: AnyPool,
     reader: AnyPool,
     /// A connection of its own, since counting takes long, and an SQLite that counts can't be stopped.
     counter: AnyPool,
+    /// Set once there is a database with the tables.
+    ready: Arc<OnceCell<()>>,
 }
 
 impl Store {
-    /// Connects, and creates or migrates the tables.
-    pub(crate) async fn open(database_url: &str) -> Result<Self, Failure> {
+    /// Connects to nothing yet.
+    pub(crate) fn new(database_url: &str) -> Result<Self, Failure> {
         sqlx::any::install_default_drivers();
         // What fails is logged where it fails, with what it was for.
         let options = AnyConnectOptions::from_str(database_url)?.disable_statement_logging();
-        let migrate = async {
-            let mut connection = AnyConnection::connect_with(&options).await?;
-            if connection.backend_name() == "SQLite" {
-                // Kept in the file, and can't be set in a transaction.
-                connection.execute("PRAGMA journal_mode = WAL").await?;
-            }
-            sqlx::migrate!().run(&mut connection).await?;
-            let backend = connection.backend_name().to_owned();
-            connection.close().await?;
-            Ok::<_, sqlx::Error>(backend)
-        };
-        let start = Instant::now() + START;
-        let backend = timeout_at(start, migrate).await??;
-
         let pool = |connections| {
             AnyPoolOptions::new()
                 .max_connections(connections)
                 .after_connect(|connection, _| Box::pin(set_time_limits(connection)))
-                .connect_lazy_with(options.clone())
         };
-        let writers = match &*backend {
-            "SQLite" => SQLITE_WRITERS,
-            _ => WRITERS,
-        };
-        let store = Self {
-            writer: pool(writers),
-            reader: pool(READERS),
-            counter: pool(1),
-        };
-        // Some names of files mean another one for each connection.
-        store.check(start).await?;
-        Ok(store)
+        let is_sqlite = database_url.starts_with("sqlite:");
+        let writers = if is_sqlite { SQLITE_WRITERS } else { WRITERS };
+        // A round trip for each commit tells no more than the commit.
+        let writer = pool(writers).test_before_acquire(false);
+        Ok(Self {
+            is_sqlite,
+            writer: writer.connect_lazy_with(options.clone()),
+            reader: pool(READERS).connect_lazy_with(options.clone()),
+            counter: pool(1).connect_lazy_with(options.clone()),
+            options,
+            ready: Arc::default(),
+        })
     }
 
-    /// Tells how many pairs have changed, once they are committed. After a failure they may be committed
-    /// all the same.
-    pub(crate) async fn apply(&self, change: &Change, deadline: Instant) -> Result<u64, Failure> {
+    /// Creates or migrates the tables, unless that has been done.
+    pub(crate) async fn prepare(&self, deadline: Instant) -> Result<(), Failure> {
+        let ready = self.ready.get_or_try_init(|| self.create_tables(deadline));
+        ready.await.copied()
+    }
+
+    async fn create_tables(&self, deadline: Instant) -> Result<(), Failure> {
+        timeout_at(deadline, self.migrate()).await??;
+        // Some names of files mean another one for each connection.
+        self.commit(&[&Change::probe()], deadline).await.map(drop)
+    }
+
+    async fn migrate(&self) -> Result<(), Failure> {
+        let mut connection = AnyConnection::connect_with(&self.options).await?;
+        if self.is_sqlite {
+            // Kept in the file, and can't be set in a transaction.
+            connection.execute("PRAGMA journal_mode = WAL").await?;
+        } else {
+            self.refuse_transaction_pooling(&mut connection).await?;
+        }
+        // As `run` does, whose future isn't `Send`.
+        let migrated = sqlx::migrate!().run_direct(None, &mut connection, false);
+        migrated.await.map_err(sqlx::Error::from)?;
+        Ok(connection.close().await?)
+    }
+
+    /// Time limits and prepared statements belong to a session, and two connections must not share one.
+    async fn refuse_transaction_pooling(&self, first: &mut AnyConnection) -> Result<(), Failure> {
+        const SESSION: &str = "SELECT pg_backend_pid()";
+        let mut second = AnyConnection::connect_with(&self.options).await?;
+        for _ in 0..3 {
+            let one: i32 = sqlx::query_scalar(SESSION)
+                .persistent(false)
+                .fetch_one(&mut *first)
+                .await?;
+            let other: i32 = sqlx::query_scalar(SESSION)
+                .persistent(false)
+                .fetch_one(&mut second)
+                .await?;
+            if one == other {
+                return Err(Failure::TransactionPooling);
+            }
+        }
+        Ok(second.close().await?)
+    }
+
+    /// Whether it has been there since the start.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ready.initialized()
+    }
+
+    /// Writes changes in their order, all or none. Tells how many pairs have changed, once they are committed. After a
+    /// failure they may be committed all the same.
+    pub(crate) async fn commit(
+        &self,
+        changes: &[&Change],
+        deadline: Instant,
+    ) -> Result<u64, Failure> {
+        for _ in 1..TRIES {
+            match self.try_commit(changes, deadline).await {
+                Err(failure) if failure.is_of_the_connection() => {}
+                committed => return committed,
+            }
+        }
+        self.try_commit(changes, deadline).await
+    }
+
+    async fn try_commit(&self, changes: &[&Change], deadline: Instant) -> Result<u64, Failure> {
         run(&self.writer, deadline, async |connection| {
             // Again and again, until the deadline.
             loop {
-                match change.commit(connection).await {
-                    Err(error) if is_conflict(&error) => {}
-                    committed => return committed,
+                match upsert::write(connection, changes).await {
+                    Err(error) if Failure::is_conflict(&error) => {}
+                    written => return written,
                 }
             }
         })
         .await
     }
 
-    /// Whether the table can be written to. Writes nothing: no UserID is empty.
-    pub(crate) async fn check(&self, deadline: Instant) -> Result<(), Failure> {
-        run(&self.writer, deadline, async |connection| {
-            let update = "UPDATE friends SET last_seen = last_seen WHERE from_account = ''";
-            connection.execute(update).await.map(drop)
-        })
-        .await
+    /// The connections that changes are written by, and how many of them do nothing.
+    pub(crate) fn connections(&self) -> (u32, usize) {
+        (self.writer.size(), self.writer.num_idle())
     }
 
     /// Waits for what is running, except for a count that takes long, and closes all connections.
@@ -111,7 +165,7 @@ impl Store {
     }
 }
 
-/// Lets the database end by itself what nobody waits for any more. Where the network is lost in the middle of
+/// Lets the database end by itself what nobody waits for any more. If the network is lost in the middle of
 /// a transaction, PostgreSQL would keep its locks for hours, and every replica from those rows.
 async fn set_time_limits(connection: &mut AnyConnection) -> sqlx::Result<()> {
     let limits = match connection.backend_name() {
@@ -119,36 +173,4 @@ async fn set_time_limits(connection: &mut AnyConnection) -> sqlx::Result<()> {
         _ => "SET statement_timeout = '1s'; SET idle_in_transaction_session_timeout = '2s'",
     };
     connection.execute(limits).await.map(drop)
-}
-
-/// Runs a query, and takes care that its connection finds back into the pool, or a new one its place: a
-/// database that is gone may never say so.
-async fn run<T>(
-    pool: &AnyPool,
-    deadline: Instant,
-    query: impl AsyncFnOnce(&mut AnyConnection) -> sqlx::Result<T>,
-) -> Result<T, Failure> {
-    let mut connection = timeout_at(deadline, pool.acquire()).await??;
-    let result = timeout_at(deadline, query(&mut connection)).await;
-    let late = result.is_err();
-    let release = async move {
-        if late {
-            // What was cut short may have left a transaction open, unknown to sqlx. But first the database
-            // ends the statement, so that it never has more of them than the pool has connections.
-            let _ = connection.ping().await;
-            let _ = connection.close().await;
-        } else {
-            // As dropping it does, though without an end.
-            connection.return_to_pool().await;
-        }
-    };
-    tokio::spawn(timeout_at(deadline + GIVE_UP, release));
-    Ok(result??)
-}
-
-/// Whether another transaction came between, and this one, rolled back, would succeed now.
-fn is_conflict(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
-    // PostgreSQL's serialization_failure and deadlock_detected.
-    matches!(code.as_deref(), Some("40001" | "40P01"))
 }

@@ -122,7 +122,8 @@ async fn health_and_metrics_are_for_machines() {
 
         let health = app.get("/healthz").await;
         assert_eq!(health.status(), 200);
-        assert_eq!(health.text().await.unwrap(), "ok");
+        assert_eq!(health.text().await.unwrap(), "ok\n");
+        assert_eq!(app.get("/livez").await.status(), 200);
 
         let metrics = app.get("/metrics").await;
         let content_type = metrics.headers()["content-type"].to_str().unwrap();
@@ -133,11 +134,17 @@ async fn health_and_metrics_are_for_machines() {
             "friend_graph_callbacks_total{outcome=\"committed\"} 1",
             "friend_graph_callbacks_total{outcome=\"failed\"} 0",
             "# TYPE friend_graph_commit_seconds histogram",
-            "friend_graph_commit_seconds_count 1",
+            "friend_graph_commit_seconds_count{outcome=\"committed\"} 1",
+            "friend_graph_queued_pairs 0",
+            "friend_graph_spooled 0",
+            "friend_graph_spooled_age_seconds 0",
             "friend_graph_callbacks_in_flight 0",
             "friend_graph_stale_pairs_total 0",
         ] {
             assert!(text.lines().any(|have| have == line), "{line} in {text}");
+        }
+        for name in ["connections{state=\"idle\"}", "spooled_bytes"] {
+            assert!(app.metric(name).await > 0.0, "{name} in {text}");
         }
     }
 }

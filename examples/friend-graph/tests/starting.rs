@@ -18,6 +18,7 @@ fn run(settings: &[(&str, &str)]) -> Output {
     // Where it starts all the same, it ends at once.
     command
         .env("ADDR", "nowhere")
+        .env("JOURNAL", "off")
         .envs(settings.iter().copied());
     command.output().unwrap()
 }
@@ -33,6 +34,10 @@ fn a_bad_setting_stops_the_start_with_one_line() {
         ("SDK_APP_ID", "-1", "SDK_APP_ID: not a number"),
         ("CALLBACK_TOKEN", "a b", "CALLBACK_TOKEN: "),
         ("CALLBACK_TOKEN", "a,", "CALLBACK_TOKEN: "),
+        ("TLS_CERT", "cert.pem", "TLS_CERT, TLS_KEY: "),
+        ("TLS_KEY", "key.pem", "TLS_CERT, TLS_KEY: "),
+        ("JOURNAL", "missing/journal", "JOURNAL: missing/journal: "),
+        ("JOURNAL", "/", "JOURNAL: /: "),
         ("ADDR", "nowhere", "ADDR: no listening on \""),
         ("ADDR", &taken, "ADDR: no listening on \""),
         (
@@ -113,11 +118,27 @@ async fn a_start_keeps_what_is_stored() {
         let mut app = App::start(&database);
         chat.deliver(&app, &add([("alice", "bob")])).await;
         let before = database.rows().await;
-        app.kill_and_restart(&database);
+        app.kill_and_restart();
         assert_eq!(database.rows().await, before);
         chat.deliver(&app, &add([("alice", "carol")])).await;
         assert_eq!(database.friends().await.len(), 2);
     }
+}
+
+#[tokio::test]
+async fn a_journal_belongs_to_one_process() {
+    let database = Database::sqlite();
+    let folder = TempDir::new().unwrap();
+    let journal = folder.path().join("journal").display().to_string();
+    let app = App::start_in(folder, &database, &[]);
+    let output = run(&[("JOURNAL", &journal), ("DATABASE_URL", &database.url())]);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.starts_with("JOURNAL: "), "{stderr}");
+    assert!(
+        stderr.contains("locked") && stderr.lines().count() == 1,
+        "{stderr}"
+    );
+    Chat::new().deliver(&app, &add([("alice", "bob")])).await;
 }
 
 #[tokio::test]
@@ -158,6 +179,6 @@ async fn either_token_signs_and_neither_is_logged() {
     ));
     assert!(!app.log().contains("secret"), "{}", app.log());
     assert!(!app.log().contains("CALLBACK_TOKEN"), "{}", app.log());
-    let name = "refusals_total{kind=\"SignMismatch\"}";
+    let name = "refusals_total{kind=\"sign_mismatch\"}";
     assert_eq!(app.metric(name).await, 1.0);
 }

@@ -180,6 +180,7 @@ async fn fifty_senders_of_overlapping_pairs_leave_their_union() {
             });
         }
         senders.join_all().await;
+        app.settle().await;
         assert_eq!(database.friends().await, union);
         let rows = database.rows().await;
         assert_eq!(rows.len(), union.len());
@@ -216,6 +217,7 @@ async fn transactions_that_meet_all_succeed() {
             });
         }
         senders.join_all().await;
+        app.settle().await;
         let rows = database.rows().await;
         assert_eq!(rows.len(), 30);
         // All pairs of a callback or none.
@@ -287,51 +289,79 @@ async fn a_deletion_that_comes_before_its_addition_is_remembered() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_stored_is_refused_and_nothing_of_it_stored() {
-    let nul = json!({
+async fn what_cannot_be_stored_is_left_out_and_logged() {
+    let too_long = "b".repeat(900_000);
+    let odd = json!({
         "CallbackCommand": "Sns.CallbackFriendAdd",
         "PairList": [
-            {"From_Account": "alice", "To_Account": "bob"},
+            {"From_Account": "alice", "To_Account": "bob", "Initiator_Account": "a\0"},
             {"From_Account": "alice", "To_Account": "b\0b"},
+            {"From_Account": "", "To_Account": "bob"},
+            {"From_Account": "alice", "To_Account": too_long},
         ],
     });
-    let nul = CallbackRequest::new("Sns.CallbackFriendAdd", APP_ID, nul.to_string());
+    let odd = CallbackRequest::new("Sns.CallbackFriendAdd", APP_ID, odd.to_string());
     for database in Database::all() {
         let app = App::start(&database);
         let chat = Chat::new();
-        for request in [
-            nul.clone(),
-            add([("alice", "bob"), ("alice", "")]),
-            add([("alice", "bob"), ("alice", &"b".repeat(1025))]),
-        ] {
-            let answer = chat.send(&app.url, &request).await;
-            let expected = "a UserID is empty, too long, or has a NUL in it";
-            assert_eq!(answer, Answer::Fail(expected.to_owned()));
-        }
-        let wrong_app = add([("alice", "bob")]).query("SdkAppid", "1");
-        let answer = chat.send(&app.url, &wrong_app).await;
-        let expected = "the SdkAppid parameter is not this app's";
-        assert_eq!(answer, Answer::Fail(expected.to_owned()));
-        assert_eq!(database.rows().await, []);
-
-        // The platform is only informative, and no reason to lose a pair.
-        let longest = "b".repeat(1024);
-        let request = add([("alice", &*longest)]);
-        chat.deliver(&app, &request.query("OptPlatform", "\0"))
+        chat.deliver(&app, &odd.clone().query("RequestId", "8f14e45f"))
             .await;
+        let rows = database.rows().await;
+        assert_eq!(rows.len(), 1);
+        assert_eq!(rows[0].pair, pair("alice", "bob"));
+        assert_eq!(rows[0].initiator, None);
+        assert_eq!(app.metric("left_out_pairs_total").await, 3.0);
+        let log = app.log();
+        let line = log.lines().find(|line| line.contains("ERROR")).unwrap();
+        assert!(line.contains("a UserID is empty, too long, or has a NUL in it"));
+        assert!(line.contains(r#"request_id="8f14e45f""#), "{line}");
+        assert!(
+            line.contains(r#"["alice","b\u0000b"],["","bob"],["alice","bbb"#),
+            "{line}"
+        );
+        assert!(log.lines().all(|line| line.len() < 1000));
+
+        let nothing = add([("alice", ""), ("", "alice")]);
+        let answer = chat.send(&app.url, &nothing).await;
+        let expected = "a UserID is empty, too long, or has a NUL in it";
+        assert_eq!(answer, Answer::Fail(expected.to_owned()));
+        let kind = "refusals_total{kind=\"unstorable_user_id\"}";
+        assert_eq!(app.metric(kind).await, 1.0);
+    }
+}
+
+#[tokio::test]
+async fn a_platform_that_cannot_be_stored_costs_no_pair() {
+    for database in Database::all() {
+        let app = App::start(&database);
+        let longest = "b".repeat(1024);
+        let request = add([("alice", &*longest)]).query("OptPlatform", "\0");
+        Chat::new().deliver(&app, &request).await;
         let rows = database.rows().await;
         assert_eq!(rows[0].pair, pair("alice", longest));
         assert_eq!(rows[0].platform, None);
+    }
+}
 
-        let callbacks = [("committed", 1.0), ("refused", 4.0), ("failed", 0.0)];
-        for (outcome, expected) in callbacks {
-            let name = format!("callbacks_total{{outcome=\"{outcome}\"}}");
-            assert_eq!(app.metric(&name).await, expected, "{outcome}");
-        }
-        for (kind, expected) in [("SdkAppIdMismatch", 1.0), ("UnstorableUserId", 3.0)] {
-            let name = format!("refusals_total{{kind=\"{kind}\"}}");
-            assert_eq!(app.metric(&name).await, expected, "{kind}");
-        }
+#[tokio::test]
+async fn a_refusal_is_counted_by_its_kind_from_zero_on() {
+    let database = Database::sqlite();
+    let app = App::start(&database);
+    let metrics = app.get("/metrics").await.text().await.unwrap();
+    let zeros = metrics
+        .lines()
+        .filter(|line| line.contains("_refusals_total{"));
+    assert_eq!(zeros.filter(|line| line.ends_with(" 0")).count(), 12);
+
+    let wrong_app = add([("alice", "bob")]).query("SdkAppid", "1");
+    let answer = Chat::new().send(&app.url, &wrong_app).await;
+    assert!(matches!(answer, Answer::Fail(_)), "{answer:?}");
+    assert_eq!(database.rows().await, []);
+    for name in [
+        "callbacks_total{outcome=\"refused\"}",
+        "refusals_total{kind=\"sdk_app_id_mismatch\"}",
+    ] {
+        assert_eq!(app.metric(name).await, 1.0, "{name}");
     }
 }
 

@@ -77,16 +77,16 @@ pub(crate) struct Callback {
     #[arg(long, default_value = "Web")]
     pub(crate) platform: String,
 
-    /// Send what the console's verify button sends, which names neither webhook nor app: the console
-    /// shows an error unless the app answers it
+    /// Send what the console's verify button sends, as far as it is known: a signature, and neither
+    /// webhook nor app. The console shows an error unless the app answers it
     #[arg(long)]
     #[arg(conflicts_with_all = [
         "app_id", "event", "from", "to", "pairs", "command", "body", "platform", "no_query",
     ])]
     pub(crate) console_check: bool,
 
-    /// Send no query at all, as a proxy does that drops it: to see what your app says then, since one
-    /// that answers OK loses every callback and nobody is told
+    /// Send no query at all, as a proxy does that drops it: to see what your app answers and logs then.
+    /// With OK it would lose every callback, and nobody would be told
     #[arg(long)]
     pub(crate) no_query: bool,
 }

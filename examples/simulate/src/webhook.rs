@@ -93,6 +93,11 @@ impl Webhook {
         if token.is_none() && *clock_skew != 0 {
             return Err("--clock-skew: only what --token signs has a time".to_owned());
         }
+        if token.is_none() && *console_check {
+            return Err(
+                "--console-check: nothing but a signature is in it, so set --token".to_owned(),
+            );
+        }
         Ok(Self {
             app_id: *app_id,
             platform: platform.clone(),

@@ -50,11 +50,11 @@ webhooks! {
 async fn main() {
     let app = app();
     for (number, command) in COMMANDS.iter().enumerate() {
-        let body = format!(r#"{{"CallbackCommand":"{command}","EventTime":{number}000}}"#);
+        let body = format!(r#"{{"CallbackCommand":"{command}","EventTime":{number}}}"#);
         let request = CallbackRequest::new(command, APP_ID, body).path("/callback");
         let response = app.clone().oneshot(request.build::<Body>()).await;
         let answer = to_bytes(response.expect("a router is infallible").into_body(), 1000).await;
-        let expected = CallbackResponse::fail(format!("{number} at {number}000"));
+        let expected = CallbackResponse::fail(format!("{number} at {number}"));
         let expected = axum::http::Response::<Body>::from(expected).into_body();
         let expected = to_bytes(expected, 1000).await;
         assert_eq!(answer.expect("it is short"), expected.expect("it is short"));

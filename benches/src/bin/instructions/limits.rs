@@ -27,14 +27,14 @@ pub(crate) const LIMITS: &[Limit] = &[
     ("3 pairs, ids of 32 bytes, over 20", |c| c.ids(3), Most(1.5)),
     ("1000 pairs, ids of 32 bytes, over 20", |c| c.ids(1000), Most(1.5)),
     ("6000 pairs, over 1000", |c| c.over_bare("6000 pairs") / c.over_bare("1000 pairs"), Most(6.1)),
-    // Goal: 1.70.
-    ("3 pairs, over serde_json::from_str", |c| c.over_json(3), Most(1.75)),
-    // Goal: 1.20.
-    ("1000 pairs, over serde_json::from_str", |c| c.over_json(1000), Most(1.25)),
-    ("axum: 3 pairs, over Query + Json", |c| c.on_axum("3 pairs"), Most(0.43)),
-    ("axum: 3 pairs, signed, over it", |c| c.on_axum("3 pairs, signed"), Most(0.45)),
+    // On axum, 271 of a callback's instructions lift its limit of the body, and 504 more make room for that in
+    // the request's extensions: without them it would be 1.75, 0.43, 0.44 and 0.54.
+    ("3 pairs, over serde_json::from_str", |c| c.over_json(3), Most(1.80)),
+    ("1000 pairs, over serde_json::from_str", |c| c.over_json(1000), Most(1.20)),
+    ("axum: 3 pairs, over Query + Json", |c| c.on_axum("3 pairs"), Most(0.46)),
+    ("axum: 3 pairs, signed, over it", |c| c.on_axum("3 pairs, signed"), Most(0.47)),
     ("axum: 1000 pairs, over it", |c| c.on_axum("1000 pairs"), Most(0.38)),
-    ("server: share saved of Query + Json", |c| c.saved(), Least(0.53)),
+    ("server: share saved of Query + Json", |c| c.saved(), Least(0.51)),
     ("router of 60, over 1: 3 pairs", |c| c.of_60("3 pairs"), Most(1.02)),
     ("router of 60, over 1: acknowledged", |c| c.of_60("acknowledged"), Most(1.02)),
     ("router of 60, over 1: refusal", |c| c.of_60("refusal"), Most(1.02)),
@@ -48,8 +48,8 @@ pub(crate) const LIMITS: &[Limit] = &[
 /// As cargo builds a release unless told otherwise.
 #[rustfmt::skip]
 pub(crate) const DEFAULT_RELEASE: &[Limit] = &[
-    ("3 pairs", |c| c.over_bare("3 pairs"), Most(13_000.0)),
-    ("3 pairs, signed", |c| c.over_bare("3 pairs, signed"), Most(18_000.0)),
+    ("3 pairs", |c| c.over_bare("3 pairs"), Most(13_300.0)),
+    ("3 pairs, signed", |c| c.over_bare("3 pairs, signed"), Most(18_200.0)),
 ];
 
 /// What has been counted so far.

@@ -103,7 +103,7 @@ impl Store {
         deadline: Instant,
     ) -> Result<Vec<LastChange>, Failure> {
         run(&self.reader, deadline, async |connection| {
-            // Each half has an index of its own, so that nothing else is read.
+            // Each half has an index of its own, so that nothing else is read. The empty UserID is a probe's.
             let query = sqlx::query_as(
                 "SELECT * FROM (
                      SELECT from_account, to_account, initiator, platform, first_seen AS time, 0 AS deleted
@@ -113,7 +113,7 @@ impl Store {
                  UNION ALL
                  SELECT * FROM (
                      SELECT from_account, to_account, NULL, NULL, deleted_at, 1
-                     FROM friends WHERE deleted_at IS NOT NULL
+                     FROM friends WHERE deleted_at IS NOT NULL AND from_account <> ''
                      ORDER BY deleted_at DESC LIMIT $1
                  ) AS deleted
                  ORDER BY time DESC LIMIT $1",

@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::Value;
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
 use tokio::time::{sleep, timeout};
 
 use super::Database;
@@ -17,6 +17,9 @@ pub(crate) struct App {
     log: NamedTempFile,
     /// Such as `http://127.0.0.1:3000`.
     pub(crate) url: String,
+    settings: Vec<(String, String)>,
+    /// Where its journal is.
+    folder: TempDir,
 }
 
 impl App {
@@ -24,43 +27,74 @@ impl App {
         Self::start_with(database, &[])
     }
 
-    pub(crate) fn start_with(database: &Database, settings: &[(&str, &str)]) -> Self {
-        let log = NamedTempFile::new().unwrap();
-        let mut child = Self::command()
-            .env("DATABASE_URL", database.url())
-            .env("ADDR", "127.0.0.1:0")
-            .envs(settings.iter().copied())
-            .stdout(Stdio::piped())
-            .stderr(File::create(log.path()).unwrap())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let stdout = child.stdout.take().unwrap();
-        BufReader::new(stdout).read_line(&mut line).unwrap();
-        let url = line.strip_prefix("Listening on ");
-        let url = url.and_then(|url| url.strip_suffix("/callback\n"));
-        let Some(url) = url.map(str::to_owned) else {
-            let log = fs::read_to_string(log.path()).unwrap();
-            panic!("the app does not start: {line}{log}");
-        };
-        Self { child, log, url }
+    /// Whether a callback is committed is seen by its answer.
+    pub(crate) fn start_without_journal(database: &Database) -> Self {
+        Self::start_with(database, &[("JOURNAL", "off")])
     }
 
-    /// Starts it without any settings.
+    pub(crate) fn start_with(database: &Database, settings: &[(&str, &str)]) -> Self {
+        Self::start_in(TempDir::new().unwrap(), database, settings)
+    }
+
+    /// With its journal in this folder.
+    pub(crate) fn start_in(
+        folder: TempDir,
+        database: &Database,
+        settings: &[(&str, &str)],
+    ) -> Self {
+        let journal = folder.path().join("journal").display().to_string();
+        let mut all = vec![
+            ("DATABASE_URL".to_owned(), database.url()),
+            ("ADDR".to_owned(), "127.0.0.1:0".to_owned()),
+            ("JOURNAL".to_owned(), journal),
+        ];
+        let settings = settings.iter().copied();
+        all.extend(settings.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let (child, log, url) = spawn(&all);
+        Self {
+            child,
+            log,
+            url,
+            settings: all,
+            folder,
+        }
+    }
+
+    /// Starts it without any settings. A file that may not grow is an error to it, and no signal.
     pub(crate) fn command() -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_friend-graph"));
-        for setting in ["ADDR", "CALLBACK_TOKEN", "DATABASE_URL", "SDK_APP_ID"] {
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' XFSZ; exec \"$0\""]);
+        command.arg(env!("CARGO_BIN_EXE_friend-graph"));
+        for setting in [
+            "ADDR",
+            "CALLBACK_TOKEN",
+            "DATABASE_URL",
+            "JOURNAL",
+            "SDK_APP_ID",
+            "TLS_CERT",
+            "TLS_KEY",
+        ] {
             command.env_remove(setting);
         }
         command
     }
 
-    /// Kills it, so that it can do nothing more, and starts it again at the same address.
-    pub(crate) fn kill_and_restart(&mut self, database: &Database) {
+    /// Ends it at once, so that it can do nothing more.
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Starts it again at the same address, after it has ended.
+    pub(crate) fn restart(&mut self) {
         let address = self.address().to_owned();
-        *self = Self::start_with(database, &[("ADDR", &address)]);
+        self.settings.push(("ADDR".to_owned(), address));
+        (self.child, self.log, self.url) = spawn(&self.settings);
+    }
+
+    pub(crate) fn kill_and_restart(&mut self) {
+        self.kill();
+        self.restart();
     }
 
     /// Asks it to stop, as a service manager does.
@@ -69,7 +103,17 @@ impl App {
     }
 
     pub(crate) fn address(&self) -> &str {
-        self.url.strip_prefix("http://").unwrap()
+        self.url.split_once("//").unwrap().1
+    }
+
+    /// How large the files that it writes may become; `unlimited` ends that.
+    pub(crate) fn limit_files(&self, bytes: &str) {
+        let id = self.child.id().to_string();
+        let limit = format!("--fsize={bytes}:unlimited");
+        let status = Command::new("prlimit")
+            .args(["--pid", &id, &limit])
+            .status();
+        assert!(status.unwrap().success());
     }
 
     pub(crate) fn threads(&self) -> usize {
@@ -106,6 +150,11 @@ impl App {
         response.json().await.unwrap()
     }
 
+    /// Waits until the database has what was in the journal.
+    pub(crate) async fn settle(&self) {
+        self.wait_for_metric("spooled", 0.0).await;
+    }
+
     /// A sample of `/metrics`, such as `callbacks_total{outcome="failed"}`; 0 where there is none.
     pub(crate) async fn metric(&self, name: &str) -> f64 {
         let text = self.get("/metrics").await.text().await.unwrap();
@@ -126,6 +175,26 @@ impl App {
         let in_time = timeout(Duration::from_secs(30), wait).await;
         in_time.unwrap_or_else(|_| panic!("{name} is never {value}"));
     }
+}
+
+fn spawn(settings: &[(String, String)]) -> (Child, NamedTempFile, String) {
+    let log = NamedTempFile::new().unwrap();
+    let mut child = App::command()
+        .envs(settings.iter().cloned())
+        .stdout(Stdio::piped())
+        .stderr(File::create(log.path()).unwrap())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let stdout = child.stdout.take().unwrap();
+    BufReader::new(stdout).read_line(&mut line).unwrap();
+    let url = line.strip_prefix("Listening on ");
+    let url = url.and_then(|url| url.strip_suffix("/callback\n"));
+    let Some(url) = url.map(str::to_owned) else {
+        let log = fs::read_to_string(log.path()).unwrap();
+        panic!("the app does not start: {line}{log}");
+    };
+    (child, log, url)
 }
 
 pub(crate) fn terminate(process: &Child) {

@@ -1,6 +1,5 @@
 use std::time::Duration;
 
-use serde_json::json;
 use tower_tencent_chat::{CallbackResponse, test_util::CallbackRequest};
 
 use super::{APP_ID, App};
@@ -42,28 +41,31 @@ impl Chat {
         if envelope.is_ok() {
             return Answer::Ok;
         }
-        let body: serde_json::Value = serde_json::from_str(&body).unwrap();
-        Answer::Fail(body["ErrorInfo"].as_str().unwrap().to_owned())
+        Answer::Fail(envelope.error_info().to_owned())
     }
 
+    /// Returns when the database has it.
     pub(crate) async fn deliver(&self, app: &App, request: &CallbackRequest) {
         assert_eq!(self.send(&app.url, request).await, Answer::Ok);
+        app.settle().await;
     }
 }
 
 /// "After a Friend Is Added", with the first of each pair as its initiator.
 pub(crate) fn add<S: AsRef<str>>(pairs: impl IntoIterator<Item = (S, S)>) -> CallbackRequest {
-    let request = CallbackRequest::friend_add(APP_ID);
-    pairs.into_iter().fold(request, |request, (from, to)| {
-        request.pair(from.as_ref(), to.as_ref())
-    })
+    with(CallbackRequest::friend_add(APP_ID), pairs)
 }
 
 /// "After a Friend Is Deleted".
 pub(crate) fn delete<S: AsRef<str>>(pairs: impl IntoIterator<Item = (S, S)>) -> CallbackRequest {
-    let pair =
-        |(from, to): (S, S)| json!({"From_Account": from.as_ref(), "To_Account": to.as_ref()});
-    let pairs: Vec<_> = pairs.into_iter().map(pair).collect();
-    let body = json!({"CallbackCommand": "Sns.CallbackFriendDelete", "PairList": pairs});
-    CallbackRequest::new("Sns.CallbackFriendDelete", APP_ID, body.to_string())
+    with(CallbackRequest::friend_delete(APP_ID), pairs)
+}
+
+fn with<S: AsRef<str>>(
+    request: CallbackRequest,
+    pairs: impl IntoIterator<Item = (S, S)>,
+) -> CallbackRequest {
+    pairs.into_iter().fold(request, |request, (from, to)| {
+        request.pair(from.as_ref(), to.as_ref())
+    })
 }

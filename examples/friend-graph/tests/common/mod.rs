@@ -6,8 +6,10 @@ mod app;
 mod chat;
 mod database;
 pub(crate) mod load;
+mod pgbouncer;
 mod postgres;
 pub(crate) mod proxy;
+pub(crate) mod socket;
 
 use std::{
     env,
@@ -18,6 +20,7 @@ pub(crate) use self::{
     app::{App, terminate},
     chat::{Answer, Chat, add, delete},
     database::{Database, Row},
+    pgbouncer::PgBouncer,
     postgres::Postgres,
 };
 

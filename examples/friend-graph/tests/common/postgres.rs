@@ -56,6 +56,11 @@ impl Postgres {
         self.directory.path()
     }
 
+    /// Who runs it, if that isn't who runs the test.
+    pub(crate) fn user(&self) -> Option<(u32, u32)> {
+        self.user
+    }
+
     /// At once and without asking its clients.
     pub(crate) fn stop(&self) {
         self.run("pg_ctl", &["stop", "-D", &self.data(), "-m", "immediate"]);

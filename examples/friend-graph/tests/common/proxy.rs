@@ -55,7 +55,7 @@ impl Proxy {
         self.connected.send_replace(true);
     }
 
-    /// Whether a connection is lost as soon as it has brought the answer to a COMMIT.
+    /// Whether a connection is lost as soon as it has brought the answer to an INSERT.
     pub(crate) fn lose_connections_after_commit(&self, lose: bool) {
         self.lose_after_commit.store(lose, Relaxed);
     }
@@ -101,8 +101,8 @@ async fn answers(
         }
         client.write_all(&buffer[..length]).await?;
         let committed = buffer[..length]
-            .windows(7)
-            .any(|bytes| bytes == b"COMMIT\0");
+            .windows(9)
+            .any(|bytes| bytes == b"INSERT 0 ");
         if committed && lose.load(Relaxed) {
             std::future::pending::<()>().await;
         }

@@ -1,0 +1,132 @@
+//! Disks that are full: what is answered OK is on them all the same.
+
+mod common;
+
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    io::Write,
+    path::Path,
+    process::Command,
+};
+
+use tempfile::TempDir;
+
+use common::{Answer, App, Chat, Database, add};
+
+type Pairs = BTreeSet<(String, String)>;
+
+/// Sends callbacks until so many have been answered as expected. Tells the pairs that were acknowledged.
+async fn send_until(app: &App, prefix: &str, expected: fn(&Answer) -> bool, count: usize) -> Pairs {
+    let chat = Chat::new();
+    let mut acknowledged = Pairs::new();
+    let mut seen = 0;
+    for n in 0..3000 {
+        let pair = (format!("{prefix} {n}"), "x".repeat(500));
+        let answer = chat.send(&app.url, &add([pair.clone()])).await;
+        seen += usize::from(expected(&answer));
+        if answer == Answer::Ok {
+            acknowledged.insert(pair);
+        }
+        if seen == count {
+            return acknowledged;
+        }
+    }
+    panic!("only {seen} of {count} answers are as expected");
+}
+
+/// Something small may find room all the same.
+async fn wait_for_health(app: &App, status: u16) {
+    for _ in 0..100 {
+        if app.get("/healthz").await.status() == status {
+            return;
+        }
+    }
+    panic!("/healthz is never {status}");
+}
+
+/// Whether a disk is full or not, what is answered OK is committed.
+async fn assert_survives_a_full_disk(
+    app: &App,
+    database: &Database,
+    fill: impl FnOnce(),
+    free: impl FnOnce(),
+) {
+    let is_ok = |answer: &Answer| *answer == Answer::Ok;
+    let is_fail = |answer: &Answer| matches!(answer, Answer::Fail(_));
+    let mut acknowledged = send_until(app, "before", is_ok, 10).await;
+    fill();
+    acknowledged.extend(send_until(app, "full", is_fail, 50).await);
+    wait_for_health(app, 503).await;
+    free();
+    let after = send_until(app, "after", is_ok, 50).await;
+    assert_eq!(after.len(), 50);
+    acknowledged.extend(after);
+    app.settle().await;
+    wait_for_health(app, 200).await;
+    let friends = database.friends().await;
+    let missing: Vec<_> = acknowledged.difference(&friends).collect();
+    assert!(
+        missing.is_empty(),
+        "{} acknowledged are missing",
+        missing.len()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_may_not_grow_loses_nothing_that_was_acknowledged() {
+    let database = Database::sqlite();
+    let app = App::start(&database);
+    let fill = || app.limit_files("200000");
+    assert_survives_a_full_disk(&app, &database, fill, || app.limit_files("unlimited")).await;
+}
+
+/// A small disk of the test's own.
+struct Disk(TempDir);
+
+impl Disk {
+    /// `None` without the rights to mount one.
+    fn mount() -> Option<Self> {
+        let disk = Self(TempDir::new().unwrap());
+        let arguments = ["-t", "tmpfs", "-o", "size=4m", "tmpfs"];
+        let mut mount = Command::new("mount");
+        let status = mount.args(arguments).arg(disk.path()).status();
+        status.is_ok_and(|status| status.success()).then_some(disk)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Leaves no more than a few pages.
+    fn fill(&self) {
+        let mut file = File::create(self.path().join("ballast")).unwrap();
+        while file.write_all(&[0; 4096]).is_ok() {}
+        file.set_len(file.metadata().unwrap().len() - 8 * 4096)
+            .unwrap();
+    }
+
+    fn free(&self) {
+        fs::remove_file(self.path().join("ballast")).unwrap();
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount")
+            .arg("--lazy")
+            .arg(self.path())
+            .status();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_loses_nothing_that_was_acknowledged() {
+    let Some(disk) = Disk::mount() else {
+        return println!("skipped: mounting a disk needs root");
+    };
+    let database = Database::sqlite_in(disk.path());
+    let journal = TempDir::new_in(disk.path()).unwrap();
+    let app = App::start_in(journal, &database, &[]);
+    assert_survives_a_full_disk(&app, &database, || disk.fill(), || disk.free()).await;
+}

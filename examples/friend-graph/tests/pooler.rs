@@ -1,0 +1,87 @@
+//! PgBouncer between the app and PostgreSQL.
+
+mod common;
+
+use tokio::task::JoinSet;
+
+use common::{Answer, App, Chat, Database, PgBouncer, add, skip};
+
+fn bouncer(database: &Database, lines: &str) -> Option<PgBouncer> {
+    let bouncer = PgBouncer::start(database.server(), lines);
+    if bouncer.is_none() {
+        skip("PgBouncer");
+    }
+    bouncer
+}
+
+/// What README says to put into `pgbouncer.ini`.
+const LINE: &str = "ignore_startup_parameters = extra_float_digits";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pooler_of_sessions_is_fine_with_one_line() {
+    let Some(database) = Database::postgres() else {
+        return;
+    };
+    let Some(bouncer) = bouncer(&database, LINE) else {
+        return;
+    };
+    let settings = [("DATABASE_URL", &*bouncer.url()), ("JOURNAL", "off")];
+    let app = App::start_with(&database, &settings);
+    let mut senders = JoinSet::new();
+    for sender in 0..20 {
+        let (chat, url) = (Chat::new(), app.url.clone());
+        senders.spawn(async move {
+            for n in 0..20 {
+                let request = add([(format!("{sender}"), format!("{n}"))]);
+                assert_eq!(chat.send(&url, &request).await, Answer::Ok);
+            }
+        });
+    }
+    senders.join_all().await;
+    assert_eq!(database.friends().await.len(), 400);
+    assert_eq!(
+        app.json("/users/7/friends").await["friends"]
+            .as_array()
+            .unwrap()
+            .len(),
+        20
+    );
+}
+
+/// With and without a journal, which is for outages alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_work_is_refused_with_one_line() {
+    let Some(database) = Database::postgres() else {
+        return;
+    };
+    let transactions = format!("{LINE}\npool_mode = transaction");
+    let statements = format!("{LINE}\npool_mode = statement");
+    for (lines, expected) in [
+        (
+            &*transactions,
+            "DATABASE_URL: the pooler in front of the database pools transactions",
+        ),
+        (&*statements, "DATABASE_URL: "),
+        ("", "unsupported startup parameter: extra_float_digits"),
+    ] {
+        let Some(bouncer) = bouncer(&database, lines) else {
+            return;
+        };
+        let folder = tempfile::tempdir().unwrap();
+        for journal in ["off", "journal"] {
+            let output = App::command()
+                .env("ADDR", "127.0.0.1:0")
+                .env("DATABASE_URL", bouncer.url())
+                .env("JOURNAL", journal)
+                .current_dir(folder.path())
+                .output()
+                .unwrap();
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(1), "{stderr}");
+            assert!(
+                stderr.contains(expected) && stderr.lines().count() == 1,
+                "{stderr}"
+            );
+        }
+    }
+}
