@@ -1,6 +1,8 @@
-//! How often the layer allocates, which doesn't depend on the machine.
+//! How often the layer allocates and how much it holds, which doesn't depend on the machine.
 //!
 //! Futures are polled by hand: a runtime would allocate too.
+
+mod common;
 
 use std::{
     convert::Infallible,
@@ -9,22 +11,25 @@ use std::{
     pin::pin,
     sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
-    time::{Duration, SystemTime},
 };
 
 use allocation_counter::{AllocationInfo, measure};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
-use serde::Deserialize;
+use tokio_test::{assert_pending, task};
 use tower::{Layer, Service, ServiceBuilder};
 use tower_tencent_chat::{
-    Callback, CallbackLayer, FriendAdd, FriendAddLayer, Packet, Rejection, RejectionKind, Token,
+    BlackListAdd, Callback, CallbackRouter, FriendAdd, FriendDelete, RequestBody,
     test_util::CallbackRequest,
 };
 
-const APP: u64 = 1400000000;
-const SIGNED_AT: SystemTime = SystemTime::UNIX_EPOCH;
+use common::{
+    APP_ID, chat, kind, layer,
+    refused::{self, refused},
+    script::{Script, Step, data},
+    signed, signed_layer,
+};
 
 /// Answers without an allocation of its own, and keeps the callback of the last request.
 struct Bare<ResBody = Full<Bytes>> {
@@ -65,51 +70,16 @@ impl<B, ResBody: Default> Service<Request<B>> for Bare<ResBody> {
     }
 }
 
-/// A webhook that no test sends.
-struct Other<const N: usize>;
-
-impl<'de, const N: usize> Deserialize<'de> for Other<N> {
-    fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
-        Ok(Self)
-    }
-}
-
-impl<const N: usize> Packet for Other<N> {
-    const COMMAND: &'static str = ["Sns.CallbackFriendImport", "Sns.CallbackBlackListAdd"][N];
-}
-
 fn bare() -> Bare {
     Bare::new()
 }
 
-fn layer() -> FriendAddLayer {
-    FriendAddLayer::new(APP)
-}
-
-fn token() -> Token {
-    Token::new("xxxxyyyy").unwrap()
-}
-
-fn signed_layer() -> FriendAddLayer {
-    layer().token(token()).clock(|| SIGNED_AT)
-}
-
-/// A callback with ids of 20 bytes.
-fn callback(pairs: usize) -> CallbackRequest {
-    callback_with_ids(pairs, 20)
-}
-
-fn callback_with_ids(pairs: usize, id_len: usize) -> CallbackRequest {
-    (0..pairs).fold(CallbackRequest::friend_add(APP), |callback, index| {
+/// A callback with ids of this length.
+fn callback(pairs: usize, id_len: usize) -> CallbackRequest {
+    (0..pairs).fold(CallbackRequest::friend_add(APP_ID), |callback, index| {
         let id = |name| format!("{name}{index:0width$}", width = id_len - 1);
         callback.pair(&id('a'), &id('b'))
     })
-}
-
-fn other_webhook(query: &str) -> Request<Full<Bytes>> {
-    Request::post(format!("/{query}"))
-        .body(Full::default())
-        .unwrap()
 }
 
 /// What one request takes, from the service's readiness to the response.
@@ -136,9 +106,8 @@ where
     cost(service, request).0.count_total
 }
 
-#[test]
-fn the_bare_service_allocates_nothing() {
-    assert_eq!(allocations(bare(), callback(3).build::<Full<Bytes>>()), 0);
+fn whole(request: CallbackRequest) -> Request<Full<Bytes>> {
+    request.build()
 }
 
 #[test]
@@ -146,97 +115,157 @@ fn what_passes_through_allocates_nothing() {
     for query in [
         "",
         "?a=b&c",
-        "?CallbackCommand=Sns.CallbackFriendDelete&ClientIP=192.0.2.178&OptPlatform=iOS\
+        "?CallbackCommand=State.StateChange&ClientIP=192.0.2.178&OptPlatform=iOS\
          &RequestId=8f14e45f-ceea-467f-a0e6-1d1b1b1b1b01&SdkAppid=1400000000&contenttype=json",
-        "?Callback%43ommand=Sns%2ECallbackFriendDelet%65&Client+IP=%31%39%32.0.2.178&%zz=+%",
+        "?Callback%43ommand=Sns%2ECallbackFriendDelet&Client+IP=%31%39%32.0.2.178&%zz=+%",
     ] {
-        assert_eq!(
-            allocations(layer().layer(bare()), other_webhook(query)),
-            0,
-            "{query}"
-        );
+        let request = || Request::post(format!("/{query}")).body(Full::<Bytes>::default());
+        assert_eq!(allocations(bare(), request().unwrap()), 0, "{query}");
+        let one = layer().layer(bare());
+        assert_eq!(allocations(one, request().unwrap()), 0, "{query}");
         let three = ServiceBuilder::new()
             .layer(layer())
-            .layer(CallbackLayer::<Other<0>>::new(APP))
-            .layer(CallbackLayer::<Other<1>>::new(APP))
+            .layer(layer().for_packet::<FriendDelete>())
+            .layer(layer().for_packet::<BlackListAdd>())
             .service(bare());
-        assert_eq!(allocations(three, other_webhook(query)), 0, "{query}");
+        assert_eq!(allocations(three, request().unwrap()), 0, "{query}");
     }
 }
 
 #[test]
 fn a_refusal_before_the_body_allocates_5_times_at_most() {
-    let signed = callback(3).signed(&token(), SIGNED_AT);
-    for (request, kind) in [
-        (
-            signed.clone().query("SdkAppid", "1"),
-            RejectionKind::SdkAppIdMismatch,
-        ),
-        (
-            signed.clone().query("contenttype", "xml"),
-            RejectionKind::UnsupportedContentType,
-        ),
-        (
-            signed.signed(&token(), SIGNED_AT + Duration::from_secs(61)),
-            RejectionKind::StaleRequestTime,
-        ),
-        (callback(3), RejectionKind::MissingParameter),
-        (
-            callback(3)
-                .signed(&token(), SIGNED_AT)
-                .query("Sign", &"0".repeat(64)),
-            RejectionKind::SignMismatch,
-        ),
-    ] {
-        let (info, response) = cost(signed_layer().layer(bare()), request.build::<Full<Bytes>>());
-        let rejection = response.extensions().get::<Rejection>().unwrap();
-        assert_eq!(rejection.kind(), kind);
-        assert!(info.count_total <= 5, "{kind:?}: {info:?}");
+    for row in refused().iter().filter(|row| row.by_url()) {
+        let service = refused::layer().layer(bare());
+        let (info, response) = cost(service, row.request().0);
+        assert_eq!(kind(&response), Some(row.kind));
+        assert!(info.count_total <= 5, "{:?}: {info:?}", row.kind);
     }
 }
 
 /// Without the feature `axum`, whose limit is lifted by an extension, there are 6.
 #[test]
-fn a_callback_allocates_7_times_at_most() {
-    let count = allocations(layer().layer(bare()), callback(3).build::<Full<Bytes>>());
+fn a_callback_allocates_7_times_at_most_and_no_more_if_it_is_signed() {
+    let count = allocations(layer().layer(bare()), whole(callback(3, 20)));
     assert!(count <= 7, "{count}");
+    let plain = allocations(layer().layer(bare()), whole(chat()));
+    let signed = allocations(signed_layer().layer(bare()), whole(signed()));
+    assert_eq!(signed, plain);
 }
 
 #[test]
-fn a_signature_allocates_nothing() {
-    let signed = callback(3).signed(&token(), SIGNED_AT);
-    assert_eq!(
-        allocations(signed_layer().layer(bare()), signed.build::<Full<Bytes>>()),
-        allocations(layer().layer(bare()), callback(3).build::<Full<Bytes>>()),
-    );
+fn a_router_allocates_once_more_whatever_the_number_of_routes() {
+    let one = || CallbackRouter::new(APP_ID).route::<FriendAdd>(bare());
+    let three = one()
+        .route::<FriendDelete>(bare())
+        .route::<BlackListAdd>(bare());
+    let plain = allocations(layer().layer(bare()), whole(chat()));
+    for router in [one(), three] {
+        assert_eq!(allocations(router.clone(), whole(chat())), plain + 1);
+        let other = || CallbackRequest::new("State.StateChange", APP_ID, "{}");
+        // The headers of the acknowledgement.
+        assert_eq!(allocations(router.clone(), whole(other())), 2);
+        let fallback = router.fallback(bare());
+        assert_eq!(allocations(fallback, whole(other())), 1);
+    }
 }
 
 #[test]
 fn more_pairs_allocate_only_for_the_vector() {
-    // It starts with room for 4 and doubles up to 1,024; ids as long as Tencent allows need no room.
-    const DOUBLINGS: u64 = 8;
-    let three = allocations(layer().layer(bare()), callback(3).build::<Full<Bytes>>());
+    // It starts with room for 4 and doubles up to 1,024, and is shrunk once; ids as long as Tencent
+    // allows need no room.
+    const DOUBLINGS: u64 = 9;
+    let three = allocations(layer().layer(bare()), whole(callback(3, 20)));
     for id_len in [20, 32] {
-        let request = callback_with_ids(1000, id_len).build::<Full<Bytes>>();
-        let thousand = allocations(layer().layer(bare()), request);
+        let thousand = allocations(layer().layer(bare()), whole(callback(1000, id_len)));
         assert!(thousand <= three + DOUBLINGS, "{thousand} at {id_len}");
     }
 }
 
 #[test]
 fn a_kept_callback_does_not_keep_the_body() {
-    let bare = Bare::<Full<Bytes>>::new();
+    let bare = bare();
     let mut service = layer().layer(bare.clone());
-    let callback = callback(1);
     let info = measure(|| {
         // A read buffer, of which the body is a small part.
         let mut buffer = Vec::with_capacity(64 * 1024);
-        buffer.extend_from_slice(&callback.body());
-        let request = CallbackRequest::new("Sns.CallbackFriendAdd", APP, buffer);
-        let (_, response) = cost(&mut service, request.build::<Full<Bytes>>());
+        buffer.extend_from_slice(&chat().body());
+        let request = CallbackRequest::new("Sns.CallbackFriendAdd", APP_ID, buffer);
+        let (_, response) = cost(&mut service, whole(request));
         drop(response);
     });
     let kept = bare.kept.lock().unwrap().take().unwrap();
     assert_eq!(kept.pair_list.len(), 1);
     assert!(info.bytes_current < 1024, "{info:?}");
+}
+
+/// The smallest pair has 36 bytes of a body.
+#[test]
+fn the_smallest_pairs_keep_120_bytes_each_and_no_room_for_more() {
+    const PAIR: u64 = 120;
+    const PAIRS: u64 = (1024 * 1024 - 100) / 36;
+    let pairs = [r#"{"From_Account":"","To_Account":""}"#; PAIRS as usize].join(",");
+    let body = format!(r#"{{"CallbackCommand":"Sns.CallbackFriendAdd","PairList":[{pairs}]}}"#);
+    assert!(body.len() <= 1024 * 1024);
+    let request = CallbackRequest::new("Sns.CallbackFriendAdd", APP_ID, body);
+    let bare = bare();
+    let mut service = layer().layer(bare.clone());
+    let request = whole(request);
+    let info = measure(|| drop(cost(&mut service, request)));
+    let kept = bare.kept.lock().unwrap().take().unwrap();
+    assert_eq!(kept.pair_list.len() as u64, PAIRS);
+    // A list that has doubled has room for more, and here stands beside its copy as it is shrunk.
+    let most = PAIR * (PAIRS.next_power_of_two() + PAIRS);
+    assert!(info.bytes_max <= most + 64 * 1024, "{info:?}");
+    let room = kept.pair_list.capacity() as u64;
+    assert!(room <= PAIRS + 64, "{room} for {PAIRS}");
+}
+
+/// How many bytes are held at most while a callback waits for the rest of its body.
+fn bytes_held(body: Script, content_length: Option<&str>) -> u64 {
+    let mut service = layer().layer(tower::service_fn(|_: Request<RequestBody<Script>>| async {
+        Ok::<_, Infallible>(Response::new(()))
+    }));
+    let mut request = Request::post(chat().uri()).body(body).unwrap();
+    if let Some(length) = content_length {
+        let headers = request.headers_mut();
+        headers.insert("content-length", length.parse().unwrap());
+    }
+    let info = measure(|| {
+        assert_pending!(task::spawn(service.call(request)).poll());
+    });
+    info.bytes_max
+}
+
+#[test]
+fn nothing_is_reserved_on_the_word_of_the_sender() {
+    let script = || Script::new([data("{"), data("}"), Step::Wait]).0;
+    let unannounced = bytes_held(script(), None);
+    assert!(unannounced < 8 * 1024, "{unannounced}");
+    let megabyte = 1024 * 1024;
+    for (body, content_length) in [
+        (script(), Some("1048576")),
+        (script().size_hint(megabyte, Some(megabyte)), None),
+        (script().size_hint(megabyte, None), Some("1048576")),
+    ] {
+        assert_eq!(bytes_held(body, content_length), unannounced);
+    }
+}
+
+#[test]
+fn a_body_in_many_frames_holds_no_more_than_twice_its_limit() {
+    const LIMIT: usize = 256 * 1024;
+    let frames = || std::iter::repeat_n(data([b' '; 1024]), LIMIT / 1024);
+    let (body, _) = Script::new(frames().chain([Step::Wait]));
+    let mut service = layer().max_body_size(LIMIT).layer(bare());
+    let request = Request::post(chat().uri()).body(body).unwrap();
+    let mut future = task::spawn(service.call(request));
+    let info = measure(|| {
+        // It wakes itself now and then.
+        assert_pending!(future.poll());
+        while future.is_woken() {
+            assert_pending!(future.poll());
+        }
+    });
+    assert!(info.bytes_max <= 3 * LIMIT as u64 / 2 + 4096, "{info:?}");
+    assert!(info.bytes_current <= LIMIT as i64 + 4096, "{info:?}");
 }

@@ -453,12 +453,14 @@ async fn a_webhook_before_an_event_answers_with_more_and_is_allowed_if_it_is_ref
 async fn a_handler_takes_callback_state_and_body_and_returns_the_envelope() {
     async fn received<P: Packet>(
         State(state): State<Arc<str>>,
-        callback: Callback<P>,
         // An extractor leaves it for the next.
+        first: Option<Callback<P>>,
+        callback: Callback<P>,
         again: Callback<P>,
         body: Bytes,
     ) -> Result<CallbackResponse, CallbackResponse> {
         assert!(std::ptr::eq(&*callback, &*again));
+        assert!(first.is_some());
         Err(CallbackResponse::fail(format!("{state} {}", body.len())))
     }
     fn app<P: Packet>() -> Router {

@@ -40,7 +40,7 @@ async fn the_pages_own_packet_is_read_whole() {
 
 #[tokio::test]
 async fn no_pair_is_dropped_and_no_name_cut_however_many_and_long() {
-    let long = "界".repeat(10_000);
+    let long = "x".repeat(10_000) + "界";
     let mut request = CallbackRequest::friend_add(APP_ID).pair(&long, &long);
     for number in 0..20_000 {
         request = request.pair("", &number.to_string());
@@ -175,6 +175,35 @@ fn a_packet_that_is_read_back_from_a_queue_is_its_own_webhooks() {
     // A list of pairs by itself says nothing of where it is from.
     let pairs = r#"{"PairList":[{"From_Account":"alice","To_Account":"bob"}]}"#;
     assert!(reads::<FriendAdd>(pairs) && reads::<FriendDelete>(pairs));
+}
+
+#[test]
+fn a_pair_is_an_object_in_each_webhook() {
+    fn refuses<P: Packet>(pair: &str) {
+        for (pairs, is_read) in [
+            (r#"[{"From_Account":"a","To_Account":"b"}]"#, true),
+            (pair, false),
+        ] {
+            let text = format!(
+                r#"{{"CallbackCommand":"{}","PairList":{pairs}}}"#,
+                P::COMMAND
+            );
+            assert_eq!(serde_json::from_str::<P>(&text).is_ok(), is_read, "{text}");
+        }
+    }
+    for pair in [
+        r#"[["a","b"]]"#,
+        r#"[["a","b","a"]]"#,
+        r#"[{"From_Account":"a"}]"#,
+        r#"[{"From_Account":1,"To_Account":"b"}]"#,
+        r#"{"From_Account":"a","To_Account":"b"}"#,
+        "null",
+    ] {
+        refuses::<FriendAdd>(pair);
+        refuses::<FriendDelete>(pair);
+        refuses::<BlackListAdd>(pair);
+        refuses::<BlackListDelete>(pair);
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use http::Method;
-use tower_tencent_chat::{FriendAddLayer, RejectionKind, RejectionKind::*};
+use tower_tencent_chat::{FriendAdd, FriendAddLayer, RejectionKind, RejectionKind::*, Token};
 
 use crate::{
     PACKET, REQUIRED, broken,
@@ -151,6 +151,25 @@ async fn the_signature_is_by_any_one_of_the_tokens_however_many() {
     assert_eq!(kind(&many, &query).await, Some(SignMismatch));
 }
 
+#[test]
+fn a_token_has_no_character_that_nobody_sees() {
+    let invisible = "\u{ad}\u{34f}\u{61c}\u{115f}\u{1160}\u{17b4}\u{17b5}\u{180b}\u{180e}\u{200b}\u{200d}\u{200e}\u{200f}\
+                     \u{2028}\u{202a}\u{202e}\u{2060}\u{2064}\u{2066}\u{206f}\u{3000}\u{3164}\u{fe00}\u{fe0f}\u{feff}\u{ffa0}\
+                     \u{fff9}\u{1bca0}\u{1d173}\u{e0001}\u{e0100}\u{85}\u{a0}\t\n\0";
+    for hidden in invisible.chars() {
+        for text in [
+            format!("{hidden}token"),
+            format!("to{hidden}ken"),
+            format!("token{hidden}"),
+        ] {
+            Token::new(&text).expect_err(&text);
+        }
+    }
+    for text in ["x", "to-ken_!~", "tökén", "口令", "😀", "&=+%#"] {
+        Token::new(text).expect(text);
+    }
+}
+
 #[tokio::test]
 async fn the_known_answer_passes_in_hex_of_either_case_and_nothing_near_it() {
     let upper = SIGN.to_uppercase();
@@ -279,9 +298,7 @@ async fn with_no_token_time_and_signature_are_ignored_and_the_clock_is_not_asked
 
 #[tokio::test]
 async fn an_old_callback_in_the_extensions_neither_vouches_for_a_request_nor_stays() {
-    let old = chat()
-        .pair("carol", "dave")
-        .callback::<tower_tencent_chat::FriendAdd>();
+    let old = chat().pair("carol", "dave").callback::<FriendAdd>();
     let mut forged = signed().query("Sign", "0").build();
     forged.extensions_mut().insert(old.clone());
     assert_eq!(broken(&signed_layer(), forged).await, Some(SignMismatch));

@@ -30,12 +30,13 @@ pub(crate) enum Attack {
     PastLimit,
     Terabyte,
     Forged,
+    Behind,
     StreamReset,
     StreamFlood,
 }
 
 impl Attack {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Whole,
         Self::Chunked,
         Self::Pipeline,
@@ -45,11 +46,12 @@ impl Attack {
         Self::PastLimit,
         Self::Terabyte,
         Self::Forged,
+        Self::Behind,
         Self::StreamReset,
         Self::StreamFlood,
     ];
     /// Valid callbacks in a round of all of them.
-    pub(crate) const VALID: usize = 8;
+    pub(crate) const VALID: usize = 11;
 
     /// The callbacks that were answered OK.
     pub(crate) async fn run(self, app: SocketAddr, id: String) -> Vec<String> {
@@ -63,6 +65,7 @@ impl Attack {
             Self::PastLimit => past_limit(app, id).await,
             Self::Terabyte => refused_unread(app, signed(&id), TERABYTE_LATER, TOO_LARGE).await,
             Self::Forged => refused_unread(app, forged(&id), CHUNKED_LATER, NOT_SIGNED).await,
+            Self::Behind => behind(app, id).await,
             Self::StreamReset => stream_reset(app, id).await,
             Self::StreamFlood => stream_flood(app, id).await,
         }
@@ -163,6 +166,27 @@ async fn refused_unread(
     client.is_answered(&fail(error_info)).await;
     client.is_closed().await;
     vec![]
+}
+
+/// Good callbacks behind refused ones, as a proxy that keeps its connections sends them: the bodies come
+/// late, and a connection is used again unless it was said to close.
+async fn behind(app: SocketAddr, id: String) -> Vec<String> {
+    let ids = ["first", "second", "third"].map(|which| format!("{id} {which}"));
+    let mut client = Http1::open(app).await;
+    for (number, id) in ids.iter().enumerate() {
+        let (callback, length, error_info) = match number {
+            0 => (forged(id), "content-length: 2\r\n", NOT_SIGNED),
+            1 => (forged(id), CHUNKED, NOT_SIGNED),
+            _ => (signed(id), "content-length: 1000000\r\n", TOO_LARGE),
+        };
+        client.send(head(&callback, length)).await;
+        if client.is_answered(&fail(error_info)).await {
+            client = Http1::open(app).await;
+        }
+        client.send(message(&signed(id))).await;
+        client.is_answered(OK).await;
+    }
+    ids.into()
 }
 
 /// One stream is reset in mid-body, between two callbacks on other streams.

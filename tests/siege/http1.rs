@@ -67,7 +67,8 @@ impl Http1 {
         assert_eq!(self.head().await, "HTTP/1.1 100 Continue\r\n\r\n");
     }
 
-    pub(crate) async fn is_answered(&mut self, envelope: &str) {
+    /// Whether the connection is said to close.
+    pub(crate) async fn is_answered(&mut self, envelope: &str) -> bool {
         let head = self.head().await;
         assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
         let length = envelope.len();
@@ -80,6 +81,7 @@ impl Http1 {
         let mut body = vec![0; length];
         self.stream.read_exact(&mut body).await.unwrap();
         assert_eq!(String::from_utf8(body).unwrap(), envelope);
+        head.contains("\r\nconnection: close\r\n")
     }
 
     pub(crate) async fn is_closed(&mut self) {

@@ -29,8 +29,10 @@ use attack::Attack;
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-const ROUNDS: usize = 460;
-const CONNECTIONS: usize = ROUNDS * Attack::ALL.len();
+const ROUNDS: usize = 420;
+const ATTACKS: usize = ROUNDS * Attack::ALL.len();
+/// Those whose good callbacks are behind refused ones connect three times more.
+const CONNECTIONS: usize = ATTACKS + 3 * ROUNDS;
 /// How many clients there are at a time. Two sockets each leave room below 1024 open files.
 const AT_ONCE: usize = 200;
 /// The size of the largest body.
@@ -46,7 +48,7 @@ static SPACES: [u8; LIMIT] = [b' '; LIMIT];
 async fn besiege(app: SocketAddr) -> Vec<String> {
     let mut answered = Vec::new();
     let mut attacks = JoinSet::new();
-    for number in 0..CONNECTIONS {
+    for number in 0..ATTACKS {
         if attacks.len() == AT_ONCE {
             answered.extend(attacks.join_next().await.unwrap().unwrap());
         }
