@@ -1,0 +1,13 @@
+//! The layer and the router in every framework that takes a Tower service, with real servers.
+
+mod axum;
+mod axum_server;
+mod grpc;
+mod gzip;
+mod hyper;
+mod lambda;
+mod local;
+mod poem;
+mod retry;
+mod tower_http;
+mod warp;
