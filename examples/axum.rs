@@ -10,7 +10,13 @@
 //! connection for ever. A proxy such as nginx sends whole requests and waits for the answer. Without
 //! one, set what `examples/hyper.rs` sets: the crate `axum-server` does so for an axum app.
 
-use std::{env, error::Error, io, process, time::Duration};
+use std::{
+    env,
+    error::Error,
+    io::{self, Write},
+    process,
+    time::Duration,
+};
 
 use axum::{Router, http::StatusCode, routing::post};
 use tokio::{net::TcpListener, signal, time::sleep};
@@ -39,9 +45,11 @@ async fn friend_deleted(callback: Callback<FriendDelete>) -> CallbackResponse {
     CallbackResponse::ok()
 }
 
-/// Escapes the UserIDs: a line break in one would forge a line.
+/// Escapes the UserIDs, since a line break in one would forge a line. `println!` would panic, and lose the
+/// callback, if nobody reads the output any more.
 fn print(from: &str, did: &str, to: &str) {
-    println!("{} {did} {}", from.escape_debug(), to.escape_debug());
+    let (from, to) = (from.escape_debug(), to.escape_debug());
+    let _ = writeln!(io::stdout(), "{from} {did} {to}");
 }
 
 #[tokio::main]

@@ -4,7 +4,13 @@
 //! calls it as Chat would. `ADDR` sets the address, and `CALLBACK_TOKEN` the token, or several,
 //! separated by commas.
 
-use std::{env, error::Error, io, process, time::Duration};
+use std::{
+    env,
+    error::Error,
+    io::{self, Write},
+    process,
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -55,9 +61,11 @@ async fn callbacks(
     CallbackResponse::ok().into_response()
 }
 
-/// Escapes the UserIDs: a line break in one would forge a line.
+/// Escapes the UserIDs, since a line break in one would forge a line. `println!` would panic, and lose the
+/// callback, if nobody reads the output any more.
 fn print(from: &str, did: &str, to: &str) {
-    println!("{} {did} {}", from.escape_debug(), to.escape_debug());
+    let (from, to) = (from.escape_debug(), to.escape_debug());
+    let _ = writeln!(io::stdout(), "{from} {did} {to}");
 }
 
 #[tokio::main]

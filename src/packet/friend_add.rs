@@ -110,7 +110,7 @@ fn pair_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<FriendPai
             while let Some(Object(pair)) = list.next_element::<Object<BorrowedPair<'de>>>()? {
                 pairs.push(FriendPair::EMPTY);
                 if let Some(last) = pairs.last_mut() {
-                    last.fill(pair);
+                    last.fill(&pair);
                 }
             }
             if pairs.capacity() - pairs.len() > SPARE_PAIRS {
@@ -131,7 +131,7 @@ impl FriendPair {
     };
 
     #[inline]
-    fn fill(&mut self, pair: BorrowedPair<'_>) {
+    fn fill(&mut self, pair: &BorrowedPair<'_>) {
         self.from_account.fill(&pair.from_account.0);
         self.to_account.fill(&pair.to_account.0);
         match &pair.initiator_account {
@@ -147,7 +147,7 @@ impl<'de> Deserialize<'de> for FriendPair {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Object(borrowed) = Object::deserialize(deserializer)?;
         let mut pair = Self::EMPTY;
-        pair.fill(borrowed);
+        pair.fill(&borrowed);
         Ok(pair)
     }
 }
