@@ -98,7 +98,7 @@ impl Connection {
     /// The head and the body of the next response, which has to have a length.
     async fn answer(&mut self) -> (String, String) {
         loop {
-            let text = str::from_utf8(&self.read).unwrap();
+            let text = std::str::from_utf8(&self.read).unwrap();
             if let Some((head, rest)) = text.split_once("\r\n\r\n") {
                 let head = head.to_lowercase();
                 let (_, length) = head.split_once("content-length: ").expect("a length");

@@ -116,7 +116,7 @@ fn answer(layer: &FriendAddLayer, request: Request<Script>) -> (Option<Rejection
             printed += &(error(rejection) + &debug(&rejection.kind()));
         }
         let body = block_on(response.into_body().collect()).unwrap();
-        printed += str::from_utf8(&body.to_bytes()).unwrap();
+        printed += std::str::from_utf8(&body.to_bytes()).unwrap();
     });
     (kind, log + &printed)
 }
