@@ -11,9 +11,10 @@ use tower_service::Service;
 
 use crate::{Acknowledge, Callback, CallbackResponse, Packet, trace};
 
-/// Extracts the callback that the layer has put into the request. If there is none, Chat is told so
-/// with the FAIL envelope; a handler that serves several webhooks takes an `Option<Callback<P>>` of
-/// each.
+/// Extracts the callback that the layer has put into the request.
+///
+/// If there is none, the answer is a FAIL envelope that says so. A handler that serves several
+/// webhooks takes an `Option<Callback<P>>` of each.
 impl<S: Send + Sync, P: Packet> FromRequestParts<S> for Callback<P> {
     type Rejection = CallbackResponse;
 
@@ -39,10 +40,8 @@ impl IntoResponse for CallbackResponse {
     }
 }
 
-/// An axum handler that answers OK to every webhook that no layer before it has taken.
-///
-/// It is [`Acknowledge`] as a handler: what has none of Tencent's parameters isn't a webhook and gets
-/// 404.
+/// [`Acknowledge`] as an axum handler: it answers OK to every webhook that no layer before it has
+/// taken, and 404 to requests that aren't webhooks.
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 pub async fn acknowledge(request: Request) -> Response {
     let Ok(response) = Acknowledge::new().call(request).await;

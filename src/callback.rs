@@ -6,10 +6,10 @@ use std::{
 
 use crate::CallbackContext;
 
-/// A verified callback: the packet of one webhook, and what the URL said.
+/// A callback that the layer has accepted: the packet of one webhook, and what the URL said.
 ///
-/// The layer puts it into the extensions of the request. It dereferences to the packet; a clone
-/// shares it.
+/// The layer puts it into the extensions of the request. It dereferences to the packet. Clones share
+/// the packet.
 ///
 /// ```
 /// use http::Request;
@@ -60,13 +60,13 @@ impl<P> Callback<P> {
         }
     }
 
-    /// What the URL said.
+    /// What the URL said, such as the platform of the user's client.
     #[must_use]
     pub fn context(&self) -> &CallbackContext {
         &self.shared.1
     }
 
-    /// The packet, to keep. It is cloned only if another clone of the callback is still there.
+    /// Takes the packet out. It is cloned only if another clone of the callback still exists.
     ///
     /// ```
     /// use tower_tencent_chat::{Callback, FriendAdd, FriendPair};

@@ -1,15 +1,15 @@
-//! Keeps what a sender can cause at will from flooding the log.
+//! Limits the log lines that any sender can cause.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::RejectionKind;
 
-/// How long one line stands for all of its kind, in seconds.
+/// The shortest time between two lines of one kind, in seconds.
 const INTERVAL: u64 = 60;
 
-/// Lets the first through, then one a minute, and counts those in between.
+/// Lets the first one through, then one a minute, and counts those in between.
 pub(crate) struct Limit {
-    /// The Unix time from which on another one may pass.
+    /// The Unix time at which the next one may pass.
     open_from: AtomicU64,
     held_back: AtomicU64,
 }

@@ -6,7 +6,8 @@
 //! use http_body_util::Full;
 //! use tower::{ServiceBuilder, ServiceExt, service_fn};
 //! use tower_tencent_chat::{
-//!     Callback, CallbackResponse, FriendAdd, FriendAddLayer, RequestBody, test_util::CallbackRequest,
+//!     Callback, CallbackResponse, FriendAdd, FriendAddLayer, Rejection, RequestBody,
+//!     test_util::CallbackRequest,
 //! };
 //!
 //! async fn friend_added(
@@ -24,7 +25,8 @@
 //!     .service_fn(friend_added);
 //! let request = CallbackRequest::friend_add(1400000000).pair("alice", "bob").build();
 //! let response = app.oneshot(request).await.unwrap();
-//! assert_eq!(response.status(), 200);
+//! // A refusal has status 200, too.
+//! assert!(response.extensions().get::<Rejection>().is_none());
 //! # }
 //! ```
 
@@ -109,11 +111,11 @@ impl CallbackRequest {
     }
 
     /// Adds a pair: `from` has added, deleted, blocked or unblocked `to`. In a
-    /// [`friend_add`](Self::friend_add), `from` is also the one who asked for it.
+    /// [`friend_add`](Self::friend_add), `from` is also the initiator.
     ///
     /// # Panics
     ///
-    /// If the request was made by [`new`](Self::new), whose body is not known to have pairs.
+    /// If the request was made by [`new`](Self::new), since its body may have no pairs.
     pub fn pair(mut self, from: &str, to: &str) -> Self {
         match &mut self.body {
             Body::FriendAdd(pairs) => pairs.push(FriendPair {
@@ -155,11 +157,12 @@ impl CallbackRequest {
             .query("RequestTime", &seconds.to_string())
     }
 
-    /// The URL, from its path on.
+    /// The path and the query of the URL.
     ///
     /// # Panics
     ///
-    /// If [`path`](Self::path) was given what isn't a path, or the URL is longer than 64 KiB.
+    /// If [`path`](Self::path) was given something that isn't a path, or if the URL is longer than
+    /// 64 KiB.
     #[must_use]
     pub fn uri(&self) -> Uri {
         // A fragment is never sent.
@@ -173,7 +176,7 @@ impl CallbackRequest {
             .expect("path and length are those of a URL")
     }
 
-    /// The packet.
+    /// The body: the packet as JSON.
     #[must_use]
     pub fn body(&self) -> Bytes {
         #[derive(Serialize)]
@@ -194,8 +197,10 @@ impl CallbackRequest {
         json.expect("a packet always serializes").into()
     }
 
-    /// What the handler is given for this request, to call it directly. The context has a
-    /// `request_time` if the request is [`signed`](Self::signed); the signature is not looked at.
+    /// The callback that a handler gets for this request, so that a test can call the handler directly.
+    ///
+    /// Its context has a `request_time` if the request is [`signed`](Self::signed). The signature is
+    /// not checked.
     ///
     /// ```
     /// use tower_tencent_chat::{Callback, FriendAdd, test_util::CallbackRequest};
@@ -210,7 +215,7 @@ impl CallbackRequest {
     ///
     /// # Panics
     ///
-    /// If a layer would refuse the request: its URL, or its body as a packet of `P`.
+    /// If a layer for `P` without a token would refuse the request.
     #[must_use]
     pub fn callback<P: Packet>(&self) -> Callback<P> {
         let verified = Configuration::new(self.sdk_app_id).verify(&Method::POST, &self.uri());
@@ -224,7 +229,7 @@ impl CallbackRequest {
         Callback::new(packet, context)
     }
 
-    /// The whole request. As in Tencent's example, no `content-type` comes with it.
+    /// The whole request. As in Tencent's example, it has no `content-type`.
     ///
     /// # Panics
     ///

@@ -1,6 +1,6 @@
 //! Says which callbacks did not reach a handler, and what the likely cause is.
 //!
-//! Of what the sender chose little is recorded, and by its `Debug` form, which escapes line breaks.
+//! Little of what the sender chose is recorded, and only in its `Debug` form, which escapes line breaks.
 
 use std::{
     collections::BTreeSet,
@@ -17,7 +17,7 @@ use crate::{
     verify::{Configuration, query},
 };
 
-/// For filters: the default is the path of this module, which is private.
+/// What users filter by. The default would be the path of this module, which is private.
 const TARGET: &str = "tower_tencent_chat";
 
 /// In the extensions of a callback whose signature was checked.
@@ -27,7 +27,8 @@ struct Verified;
 /// The commands that there are layers for.
 static MOUNTED: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
 
-/// Records a `WARN` with the number of those that were held back before it, or else a `DEBUG`.
+/// Records a `WARN` with the number of those that were held back before it, or a `DEBUG` if this one is
+/// held back.
 macro_rules! event {
     ($passed:expr, $($fields_and_message:tt)+) => {
         match $passed {
@@ -40,7 +41,7 @@ macro_rules! event {
     };
 }
 
-/// A callback was refused; `context` is there if the URL was accepted, so that an event is lost.
+/// A callback was refused. If its URL was accepted, there is a `context`, and an event is lost.
 pub(crate) fn refused(
     configuration: &Configuration,
     command: &str,
@@ -161,7 +162,7 @@ fn lost(context: &CallbackContext) -> &'static str {
     }
 }
 
-/// Every verified callback that is lost passes; what anybody can send is limited.
+/// Every lost callback that was verified passes. What anybody can send is limited.
 fn pass(
     context: Option<&CallbackContext>,
     limit: &Limit,
@@ -173,7 +174,7 @@ fn pass(
     limit.pass(configuration.now())
 }
 
-/// The time for what no layer's clock is known to; no target without a clock may panic here.
+/// The time if no layer's clock is at hand. `SystemTime::now` would panic on a target without a clock.
 fn now() -> u64 {
     if cfg!(all(target_family = "wasm", target_os = "unknown")) {
         return 0;
@@ -183,7 +184,7 @@ fn now() -> u64 {
 }
 
 fn request_id(context: &CallbackContext) -> Option<impl tracing::Value> {
-    /// Longer ones than Tencent's are a sender's wish for a long line.
+    /// Tencent's are shorter. A longer one was made up, to fill the log.
     const MAX_CHARS: usize = 64;
 
     let id = context.request_id.as_deref()?;

@@ -1,9 +1,9 @@
 //! Reads a packet of any type, and finds its `CallbackCommand` in the same pass.
 //!
-//! The packet's own `Deserialize` drives; what it sees is serde_json's object with an eye on it: the
-//! deserializer wraps the visitor, and the visitor the map, so that each key and the command's value
-//! come by. The keys are read as strings first, so a type that wants more of serde_json than an object
-//! with string keys fails here, and `packet::parse` reads it in two passes.
+//! The packet's own `Deserialize` drives. The deserializer here wraps the visitor, and the visitor wraps
+//! the map, so that each key and the value of the command come by. Keys are read as strings first, so a
+//! type that wants more than an object with string keys fails here. `packet::parse` then reads it in two
+//! passes.
 
 use std::{borrow::Cow, fmt, marker::PhantomData};
 
@@ -157,8 +157,8 @@ where
 #[serde(transparent)]
 pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
-/// The `CallbackCommand` field of this crate's own packets, which is always `P::COMMAND`: whoever reads
-/// packets back from a queue must not get a deletion as an addition.
+/// The `CallbackCommand` field of this crate's own packets, which is always `P::COMMAND`. Without it,
+/// whoever reads packets back from a queue could get a deletion as an addition.
 pub(super) struct CommandOf<P>(PhantomData<fn() -> P>);
 
 impl<P> Default for CommandOf<P> {

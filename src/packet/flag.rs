@@ -1,5 +1,5 @@
-//! A flag, for serde's `with`: 0 or 1, but Tencent's pages disagree on whether an integer comes in
-//! quotes. Whatever else comes is true, and nothing of it is kept, however large it is.
+//! A flag, for serde's `with`. It is 0 or 1, but Tencent's pages disagree on whether an integer comes in
+//! quotes. Anything but zero, false, null and "" is true, and none of it is kept.
 
 use std::{borrow::Cow, fmt};
 

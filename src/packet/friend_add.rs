@@ -15,11 +15,29 @@ use super::{
 
 /// The packet of `Sns.CallbackFriendAdd`: friends have been added.
 ///
-/// Serialized it is a packet as Tencent sends it, `CallbackCommand` included. Another webhook's packet
-/// is not read as this one.
+/// It serializes as Tencent sends it, with `CallbackCommand`, so it can be kept in a queue.
+/// Deserializing another webhook's packet as this one is an error.
 ///
-/// Source: Tencent's page "After a Friend Is Added". Only `PairList` is required here: an event is
-/// not refused for a field that Tencent leaves out, adds, or fills with a value unknown today.
+/// Only `PairList` is required. A field that Tencent leaves out, adds, or fills with an unknown value
+/// doesn't cost the event.
+///
+/// ```
+/// use tower_tencent_chat::{ClientCmd, FriendAdd};
+///
+/// let packet: FriendAdd = serde_json::from_str(
+///     r#"{
+///         "CallbackCommand": "Sns.CallbackFriendAdd",
+///         "PairList": [{"From_Account": "alice", "To_Account": "bob"}],
+///         "ClientCmd": "friend_response"
+///     }"#,
+/// )?;
+/// assert_eq!(packet.pair_list[0].to_account, "bob");
+/// assert_eq!(packet.client_cmd, Some(ClientCmd::FriendResponse));
+/// assert_eq!(packet.admin_account, None);
+/// # Ok::<_, serde_json::Error>(())
+/// ```
+///
+/// Source: Tencent's page "After a Friend Is Added" (1047/34359).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
@@ -36,8 +54,8 @@ pub struct FriendAdd {
         skip_serializing_if = "Option::is_none"
     )]
     pub client_cmd: Option<ClientCmd>,
-    /// `Admin_Account`: the administrator who asked for it through the REST API; `None` if it is
-    /// empty, which says that no administrator did.
+    /// `Admin_Account`: the administrator who asked for it through the REST API. `None` if it is
+    /// empty, because then a user did.
     #[serde(default, rename = "Admin_Account", with = "optional_account")]
     pub admin_account: Option<UserId>,
     /// `ForceFlag`: whether an administrator added the friend by force.
@@ -80,7 +98,7 @@ pub struct FriendPair {
     pub initiator_account: Option<UserId>,
 }
 
-/// A pair while it is read. It borrows, so that an account is copied once, to where it stays: to move
+/// A pair while it is read. It borrows, so that an account is copied only once, to where it stays. Moving
 /// a text that was just written stalls the processor.
 #[derive(Deserialize)]
 struct BorrowedPair<'a> {
@@ -92,7 +110,7 @@ struct BorrowedPair<'a> {
     initiator_account: LenientText<'a>,
 }
 
-/// How many pairs' room may be left over in a list: it has grown by doubling, and may be kept.
+/// For how many pairs a list may keep spare room. It has grown by doubling, and a handler may keep it.
 const SPARE_PAIRS: usize = 64;
 
 fn pair_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<FriendPair>, D::Error> {

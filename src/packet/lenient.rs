@@ -1,4 +1,4 @@
-//! A text that may be of any other type, which costs the field and not the event.
+//! A text that may also be of any other type: then the field is lost, and not the event.
 
 use std::{borrow::Cow, fmt};
 
@@ -7,7 +7,7 @@ use serde::{
     de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
-/// A string, or `None`, whatever else it is.
+/// A string, or `None` for any other value.
 #[derive(Default)]
 pub(super) struct LenientText<'a>(pub(super) Option<Cow<'a, str>>);
 

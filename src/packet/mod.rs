@@ -22,9 +22,9 @@ pub use self::{
 
 /// The body of one webhook: a type and the command that names it.
 ///
-/// [`FriendAdd`], [`FriendDelete`], [`BlackListAdd`] and [`BlackListDelete`] are there. Any other
-/// webhook takes ten lines, and then [`CallbackLayer`](crate::CallbackLayer) and
-/// [`CallbackRouter`](crate::CallbackRouter) receive it:
+/// This crate has [`FriendAdd`], [`FriendDelete`], [`BlackListAdd`] and [`BlackListDelete`]. For any
+/// other webhook, write a type of your own, and give it to a [`CallbackLayer`](crate::CallbackLayer) or
+/// a [`CallbackRouter`](crate::CallbackRouter):
 ///
 /// ```
 /// use serde::Deserialize;
@@ -51,15 +51,16 @@ pub use self::{
 /// let layer = CallbackLayer::<StateChange>::new(1400000000);
 /// ```
 ///
-/// Any type will do that `serde_json::from_slice` reads from an object, so test yours with that on a
-/// body that Chat has sent. The layer compares `CallbackCommand` itself; the type may name the field,
-/// but need not. Don't use `deny_unknown_fields`: Tencent adds fields as it goes.
+/// Any type that `serde_json::from_slice` can read from an object works. Test yours with that, on a body
+/// that Chat has sent. The type doesn't need a field for `CallbackCommand`, since the layer compares it.
+/// Don't use `deny_unknown_fields`: Tencent adds fields from time to time.
 ///
 /// # Webhooks before an event
 ///
-/// `C2C.CallbackBeforeSendMsg` and its kind ask for leave, and Chat acts on the answer: `ErrorCode` 0
-/// allows, 1 forbids. A refusal has code 1, so a wrong token or clock would forbid every message of
-/// the app. Put a layer around that answers such a webhook as you choose:
+/// Webhooks such as `C2C.CallbackBeforeSendMsg` ask for permission, and Chat acts on the answer:
+/// `ErrorCode` 0 allows the event, and 1 forbids it. A refusal of the layer has code 1, so with a wrong
+/// token or clock **every message of the app is forbidden**. Put a layer around this one that answers
+/// as you choose:
 ///
 /// ```
 /// use axum::{Router, response::{IntoResponse, Response}, routing::post};
@@ -125,9 +126,9 @@ pub(crate) fn parse<P: Packet>(body: &[u8]) -> Result<P, Rejection> {
     }
 }
 
-/// What nearly every body is read by. The other way says what is wrong with a body, and reads what this
-/// one can't: types that want more than an object with string keys, such as enums and `RawValue`, and
-/// bodies that are not UTF-8 in a place where nobody looks.
+/// Reads nearly every body. The other way says what is wrong with a body, and reads what this one can't:
+/// types that want more than an object with string keys, such as enums and `RawValue`, and bodies that
+/// aren't UTF-8 in a field that nobody reads.
 fn parse_in_one_pass<P: Packet>(body: &[u8]) -> Option<P> {
     // Checked once for the whole body: serde_json would check every string by itself.
     let text = std::str::from_utf8(body).ok()?;

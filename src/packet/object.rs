@@ -1,4 +1,4 @@
-//! A struct that is read from an object only: serde's own also takes a list of the values.
+//! A struct that is read only from an object. Serde alone would also accept a list of the values.
 
 use std::{fmt, marker::PhantomData};
 

@@ -8,10 +8,10 @@ use super::{Packet, UserId, command::CommandOf, object::Object};
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub struct AccountPair {
-    /// `From_Account`: whose list of friends or blacklist has changed.
+    /// `From_Account`: the user whose friend list or blacklist has changed.
     #[serde(rename = "From_Account")]
     pub from_account: UserId,
-    /// `To_Account`: who is on that list now, or isn't any more.
+    /// `To_Account`: the user who was added to that list or removed from it.
     #[serde(rename = "To_Account")]
     pub to_account: UserId,
 }
@@ -47,7 +47,7 @@ macro_rules! packet_of_pairs {
         pub struct $name {
             #[serde(default)]
             callback_command: CommandOf<Self>,
-            /// `PairList`: whose list, and who is on it or isn't any more.
+            /// `PairList`: one pair for each change.
             pub pair_list: Vec<AccountPair>,
         }
 
@@ -58,10 +58,18 @@ macro_rules! packet_of_pairs {
 }
 
 packet_of_pairs! {
-    /// The packet of `Sns.CallbackFriendDelete`: `from_account` has no longer `to_account` as a friend.
+    /// The packet of `Sns.CallbackFriendDelete`: `to_account` is no longer a friend of `from_account`.
     ///
     /// A two-way deletion comes as two pairs, one per direction. Chat can also send it when a user blocks
     /// another: see [`BlackListAdd`].
+    ///
+    /// ```
+    /// use tower_tencent_chat::{Callback, FriendDelete, test_util::CallbackRequest};
+    ///
+    /// let request = CallbackRequest::friend_delete(1400000000).pair("alice", "bob");
+    /// let callback: Callback<FriendDelete> = request.callback();
+    /// assert_eq!(callback.pair_list[0].from_account, "alice");
+    /// ```
     ///
     /// Source: Tencent's page "After a Friend Is Deleted" (1047/34360).
     FriendDelete, "Sns.CallbackFriendDelete"
@@ -71,16 +79,16 @@ packet_of_pairs! {
     /// The packet of `Sns.CallbackBlackListAdd`: `from_account` has blocked `to_account`.
     ///
     /// Blocking ends the friendship in both directions, unless the console says "Remain Friends"
-    /// (保留好友关系). Nothing here tells which, so don't delete friends by this alone: Tencent's China site
-    /// says that [`FriendDelete`] comes as well, the international one does not list it.
+    /// (保留好友关系). The packet doesn't tell which, so don't delete friends because of it alone. Tencent's
+    /// China site says that [`FriendDelete`] comes as well; the international site doesn't list it.
     ///
     /// Source: Tencent's page "After a User Is Added to a Blocklist" (1047/34361).
     BlackListAdd, "Sns.CallbackBlackListAdd"
 }
 
 packet_of_pairs! {
-    /// The packet of `Sns.CallbackBlackListDelete`: `from_account` has unblocked `to_account`. Whoever was
-    /// a friend before does not become one again.
+    /// The packet of `Sns.CallbackBlackListDelete`: `from_account` has unblocked `to_account`. That doesn't
+    /// make them friends again.
     ///
     /// Source: Tencent's page "After a User Is Removed from a Blocklist" (1047/34362).
     BlackListDelete, "Sns.CallbackBlackListDelete"

@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A UserID: the name of a user in the app. Tencent's are at most 32 bytes long.
 ///
-/// It is a string; up to 32 bytes are stored without an allocation.
+/// It is a string, and takes no allocation for up to 32 bytes.
 ///
 /// ```
 /// use tower_tencent_chat::UserId;
@@ -74,7 +74,7 @@ impl AsRef<str> for UserId {
     }
 }
 
-/// A map with `UserId`s as its keys is searched by a `&str`.
+/// Lets a `&str` look up a key in a map whose keys are `UserId`s.
 impl Borrow<str> for UserId {
     fn borrow(&self) -> &str {
         self.as_str()

@@ -13,8 +13,8 @@ pub use self::rejection::{Rejection, RejectionKind};
 
 /// The envelope that Tencent Cloud Chat expects as the answer to every webhook.
 ///
-/// It converts into an [`http::Response`] with status 200 and `content-type: application/json`;
-/// with the `axum` feature a handler can return it directly. Chat does not act on the answer to
+/// It converts into an [`http::Response`] with status 200 and `content-type: application/json`. With
+/// the feature `axum`, a handler can return it directly. Chat does not act on the answer to
 /// `Sns.CallbackFriendAdd`: a failure undoes nothing and causes no retry.
 ///
 /// ```
@@ -105,11 +105,10 @@ impl CallbackResponse {
         }
     }
 
-    /// Replaces the `ErrorCode`, for webhooks before an event: Chat acts on the code that they are
-    /// answered.
+    /// Replaces the `ErrorCode`. It is for webhooks before an event: Chat acts on the code of the answer.
     ///
-    /// The answer to `C2C.CallbackBeforeSendMsg` allows the message with 0, forbids it with 1 and
-    /// discards it in silence with 2; codes from 120001 to 130000 are shown to the client.
+    /// For `C2C.CallbackBeforeSendMsg`, 0 allows the message, 1 forbids it, and 2 discards it in silence.
+    /// Codes from 120001 to 130000 are sent to the client.
     ///
     /// ```
     /// use tower_tencent_chat::CallbackResponse;

@@ -26,9 +26,10 @@ use super::json;
 /// # assert_eq!(response.status(), StatusCode::OK);
 /// ```
 ///
-/// Its [`Display`](fmt::Display) is what Chat is told in `ErrorInfo`: the rule that was broken, and
-/// nothing of the request. [`Debug`](fmt::Debug) adds what helps to find the cause, such as the app id
-/// that came or by how many seconds the time is off, but never a signature or a part of the body.
+/// Its [`Display`](fmt::Display) is the `ErrorInfo` of the answer. It names the rule that was broken and
+/// repeats nothing of the request. [`Debug`](fmt::Debug) adds what helps to find the cause, such as the
+/// app id that came, or by how many seconds the time is off. It never shows a signature or a part of
+/// the body.
 #[derive(Clone)]
 pub struct Rejection {
     rule: &'static Rule,
@@ -37,7 +38,8 @@ pub struct Rejection {
 
 /// The rule that a refused request broke.
 ///
-/// [`Display`](fmt::Display) and [`as_str`](Self::as_str) name it for a metric's label.
+/// [`as_str`](Self::as_str) and [`Display`](fmt::Display) give a label for metrics, such as
+/// `sign_mismatch`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RejectionKind {
@@ -51,8 +53,8 @@ pub enum RejectionKind {
     SdkAppIdMismatch,
     /// `contenttype` is present and not `json`.
     UnsupportedContentType,
-    /// `RequestTime` is too far from now, or not a time in Unix seconds. It was signed by one of the
-    /// tokens: a clock is wrong, or the request was sent again later.
+    /// `RequestTime` is too far from now, or is not in Unix seconds. One of the tokens has signed it, so
+    /// a clock is wrong, or the request was sent again later.
     StaleRequestTime,
     /// `Sign` was made by none of the tokens, or for another time.
     SignMismatch,

@@ -18,18 +18,18 @@ use crate::{
     verify::{MAX_BODY_SIZE, query},
 };
 
-/// A service that answers OK to every webhook that no layer before it has taken: Chat calls one URL
+/// A service that answers OK to every webhook that no layer before it has taken. Chat calls one URL
 /// for all the webhooks that an app has switched on, and counts any other answer as a failure.
 ///
-/// Requests with none of Tencent's parameters aren't webhooks and get 404. Those with any get the OK
-/// envelope, even without a `CallbackCommand`: the console's verify button sends such a request. Nothing
-/// else is looked at, since the answer changes nothing. The body of a webhook is read and dropped, up to
-/// 1 MiB, so that the connection can be used again.
+/// A request with any of Tencent's parameters gets the OK envelope, even if it has no
+/// `CallbackCommand`: the console's verify button sends such a request. Nothing else is checked, since
+/// the answer changes nothing. The body is read and dropped, up to 1 MiB, so that the connection can be
+/// used again. A request with none of the parameters isn't a webhook and gets 404.
 ///
-/// The body of its responses is any type that is made of `Bytes`, such as axum's `Body`.
+/// The body of the responses can be any type that is `From<Bytes>`, such as axum's `Body`.
 ///
-/// With the feature `tracing`, a callback that a [`CallbackLayer`](crate::CallbackLayer) exists for is
-/// reported as lost if it comes here.
+/// With the feature `tracing`, a callback is logged as lost if it comes here although there is a
+/// [`CallbackLayer`](crate::CallbackLayer) for it.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -57,7 +57,7 @@ pub struct Acknowledge<B> {
 }
 
 impl<B> Acknowledge<B> {
-    /// The service; it has nothing to set.
+    /// Makes the service. It has no options.
     #[must_use]
     pub fn new() -> Self {
         Self { body: PhantomData }
@@ -100,8 +100,8 @@ impl<ReqBody: Body, B: From<Bytes>> Future for AcknowledgeFuture<ReqBody, B> {
 }
 
 pin_project! {
-    /// Reads the body before it answers, since HTTP/1 servers close a connection on which a body was left
-    /// unread, and with it may lose the answer.
+    /// Reads the body before it answers. If a body is left unread, an HTTP/1 server closes the connection,
+    /// and the answer may be lost with it.
     pub(super) struct Acknowledgement<B> {
         #[pin]
         frames: DataFrames<B>,

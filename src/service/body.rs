@@ -34,7 +34,7 @@ macro_rules! body {
         }
 
         impl<B: From<Bytes>> $name<B> {
-            /// The original body, or one of its type that is made of the layer's bytes.
+            /// A body of the original type: the original one, or one that is made of the bytes in here.
             #[must_use]
             pub fn into_inner(self) -> B {
                 self.inner.into_body()
@@ -70,20 +70,20 @@ macro_rules! body {
 }
 
 body! {
-    /// The body of a request behind the layer: the bytes of a callback, to be read again, or the
+    /// The body of a request behind the layer. It is the bytes of a callback, to be read again, or the
     /// original body of a request that passed through.
     ///
-    /// It nests if layers do, so handlers are best generic over the body; or let
-    /// [`same_body`](crate::CallbackLayer::same_body) keep the type as it was.
+    /// Behind two layers it is a `RequestBody` of a `RequestBody`. So make a handler generic over the
+    /// body, or keep the type as it was by [`same_body`](crate::CallbackLayer::same_body).
     RequestBody
 }
 
 body! {
-    /// The body of a response of the layer: the inner service's, or the envelope of a refusal.
+    /// The body of a response of the layer. It is the inner service's, or the envelope of a refusal.
     ResponseBody
 }
 
-/// What a layer such as Tower's `TimeoutLayer` or `LoadShedLayer` answers with in place of the service.
+/// For layers that make a response of their own around this one, such as tower-http's `TimeoutLayer`.
 impl<B: Default> Default for ResponseBody<B> {
     fn default() -> Self {
         Self::original(B::default())

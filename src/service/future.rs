@@ -36,7 +36,7 @@ pin_project! {
         S: Service<Request<RequestBody<B>>>,
         P: Packet,
     {
-        // A time-out outside, or a sender that hangs up, drops the future, and nobody else knows.
+        // An outer time-out or a sender that hangs up drops the future. Nobody else learns of it.
         fn drop(this: Pin<&mut Self>) {
             if let Some((context, configuration)) = this.state.undelivered::<P>() {
                 trace::dropped(configuration, P::COMMAND, context);
@@ -60,7 +60,7 @@ pin_project! {
     }
 }
 
-/// What waits for the body: where the callback goes, and what goes there with it.
+/// What is kept while the body is read: where the callback goes, and what goes there with it.
 struct Delivery<S> {
     service: S,
     /// Whether `service` may be holding what its `poll_ready` has reserved.
@@ -151,7 +151,7 @@ where
 }
 
 impl<S: Clone> Delivery<S> {
-    /// Waiting for a body must not hold anything of the service's; a clone holds nothing.
+    /// Waiting for a body must not hold anything of the service. A fresh clone holds nothing.
     fn release(&mut self) {
         if mem::take(&mut self.reserved) {
             self.service = self.service.clone();
@@ -191,7 +191,7 @@ impl<S: Clone> Delivery<S> {
     }
 }
 
-/// A body that was read is in memory already: axum's extractors must not answer 413 to it.
+/// The body has been read and is in memory, so axum's extractors must not answer 413 to it.
 #[cfg(feature = "axum")]
 fn lift_axums_limit<B>(request: &mut Request<B>) {
     axum_core::extract::DefaultBodyLimit::disable().apply(request);

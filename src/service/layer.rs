@@ -39,24 +39,24 @@ pub struct CallbackLayer<P> {
 }
 
 impl<P: Packet> CallbackLayer<P> {
-    /// Receives the callbacks of this app: Tencent's SDKAppID, as the console shows it.
+    /// A layer for the callbacks of one app, by the SDKAppID that Tencent's console shows.
     ///
-    /// Without a [`token`](Self::token) this is all that tells a callback from a forgery, and the id
-    /// is no secret: every client of the app knows it.
+    /// Set a [`token`](Self::token), too. Without one, only this id tells a callback from a forgery,
+    /// and every client of the app knows it.
     pub fn new(sdk_app_id: u64) -> Self {
         Self::with(Arc::new(Configuration::new(sdk_app_id)))
     }
 
-    /// Requires callbacks to be signed with this token. Default: none, and `Sign` is not looked at.
+    /// Requires callbacks to be signed with this token. By default there is none, and `Sign` is ignored.
     ///
-    /// Called again it adds another: any one of them may have signed, so that a token can be changed
-    /// in the console without losing a callback.
+    /// Call it again to add another token. Then a callback may be signed with any of them, so the token
+    /// can be changed in the console without losing a callback.
     pub fn token(self, token: Token) -> Self {
         self.tokens([token])
     }
 
-    /// Adds several tokens, any one of which may have signed: see [`token`](Self::token). If there are
-    /// none, callbacks need no signature.
+    /// Adds several tokens: see [`token`](Self::token). If the iterator is empty, no token is added, and
+    /// a layer without any accepts callbacks that aren't signed.
     ///
     /// ```
     /// use tower_tencent_chat::{FriendAddLayer, Token};
@@ -70,29 +70,30 @@ impl<P: Packet> CallbackLayer<P> {
         self
     }
 
-    /// How far `RequestTime` may be from now, past and future, in whole seconds, inclusive. Default: 60
-    /// seconds, as Tencent asks for. Only looked at if a [`token`](Self::token) is set.
+    /// How far `RequestTime` may be from now, in the past or in the future, in whole seconds, inclusive.
+    /// The default is 60 seconds, as Tencent asks for. It matters only if a [`token`](Self::token) is
+    /// set.
     ///
-    /// Whoever sees a signed URL can send it again, with any body, as long as the window is open:
-    /// widen it no further than your clock is wrong.
+    /// Whoever sees a signed URL can send it again, with any body, as long as the window is open. Don't
+    /// widen it more than your clock is off.
     pub fn request_time_window(mut self, window: Duration) -> Self {
         self.configuration_mut().request_time_window = window;
         self
     }
 
-    /// The size of the largest body that is read, in bytes, inclusive. Default: 1 MiB.
+    /// The size of the largest body that is accepted, in bytes. The default is 1 MiB.
     ///
-    /// A pair takes 155 bytes if UserIDs are as long as they may be, so 1 MiB has room for the
-    /// 3,000 friends that a user can have, in both directions.
+    /// A pair takes 155 bytes if its UserIDs are as long as they may be. So 1 MiB has room for the 3,000
+    /// friends that a user can have, in both directions.
     pub fn max_body_size(mut self, bytes: usize) -> Self {
         self.configuration_mut().max_body_size = bytes;
         self
     }
 
-    /// What time it is. Default: [`SystemTime::now`].
+    /// Tells the time. The default is [`SystemTime::now`].
     ///
-    /// For tests, which send a request that was signed long ago, and for targets without a system time
-    /// such as `wasm32-unknown-unknown`:
+    /// Set it in tests that send a request that was signed long ago, and on targets without a system
+    /// clock, such as `wasm32-unknown-unknown`:
     ///
     /// ```
     /// use std::time::{Duration, SystemTime};
@@ -125,12 +126,12 @@ impl<P: Packet> CallbackLayer<P> {
         CallbackLayer::with(Arc::clone(&self.configuration))
     }
 
-    /// The same layer for services that don't want the type of a body to change: behind it the request's
-    /// body is of the type that came, and so is the response's before it.
+    /// The same layer, but it keeps the types of both bodies: the inner service gets the type of body
+    /// that came, and the response has the body of the inner service.
     ///
-    /// Both have to be `From<Bytes>`, as axum's `Body` and http-body-util's `Full<Bytes>` are. With it,
-    /// the layer goes where a layer must not change types: into `option_layer`, around axum's `from_fn`,
-    /// or before a service that takes one type of body only.
+    /// Both types have to be `From<Bytes>`, as axum's `Body` and http-body-util's `Full<Bytes>` are. Use
+    /// it where a layer must not change types: in `option_layer`, around axum's `from_fn`, or around a
+    /// service that takes only one type of body.
     ///
     /// ```
     /// use axum::{Router, body::Body, extract::Request, middleware::Next, response::Response, routing::post};

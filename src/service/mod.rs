@@ -58,12 +58,12 @@ impl<S, P> CallbackService<S, P> {
         &self.inner
     }
 
-    /// The inner service, to change it.
+    /// The inner service, mutably.
     pub fn get_mut(&mut self) -> &mut S {
         &mut self.inner
     }
 
-    /// The inner service, without the layer.
+    /// Unwraps the inner service.
     #[must_use]
     pub fn into_inner(self) -> S {
         self.inner
@@ -89,8 +89,8 @@ where
             let future = self.inner.call(request.map(RequestBody::original));
             return ResponseFuture::pass_through(future);
         }
-        // The one that is ready leaves, with the callback or dropped by a refusal, so that neither
-        // keeps here what `poll_ready` has reserved.
+        // The ready service goes with the callback, or is dropped by a refusal. A clone stays here, so
+        // nothing here keeps what `poll_ready` has reserved.
         let clone = self.inner.clone();
         let ready = mem::replace(&mut self.inner, clone);
         ResponseFuture::receive(request, &self.configuration, ready)

@@ -76,8 +76,9 @@ pin_project! {
 }
 
 impl<B: Body> DataFrames<B> {
-    /// After so many frames others get their turn: a body that is always ready, with empty frames, would
-    /// keep its thread for ever, and no time-out could fire. A body of 1 MiB comes as 64 or fewer.
+    /// After so many frames, others get their turn. A body that is always ready, with empty frames, would
+    /// otherwise keep its thread for ever, and no time-out could fire. A body of 1 MiB comes as 64 frames
+    /// or fewer.
     const BUDGET: u8 = 128;
 
     pub(super) fn new(body: B) -> Self {
@@ -117,14 +118,14 @@ impl<B: Body> DataFrames<B> {
         }
     }
 
-    /// Whether the end has neither come nor is known to be next.
+    /// Whether more of the body may come.
     pub(super) fn is_unread(&self) -> bool {
         !self.ended && !self.body.is_end_stream()
     }
 }
 
-/// Says that the connection ends with this response, as HTTP/1 servers end it if a request's body was
-/// left unread: whoever uses the connection next would lose a good request without a word.
+/// Says that the connection ends with this response. An HTTP/1 server ends it if a request's body was
+/// left unread, and whoever sent the next request on it would lose that request without a word.
 pub(super) fn close_connection<B>(response: &mut Response<B>, version: Version) {
     if version < Version::HTTP_2 {
         let close = HeaderValue::from_static("close");

@@ -20,17 +20,16 @@ use crate::{
     verify::{Configuration, query},
 };
 
-/// A service with a handler for each webhook of an app: it finds the handler by the `CallbackCommand`
-/// of the URL, as a router finds one by the path.
+/// A service with a handler for each webhook of an app. It finds the handler by the `CallbackCommand`
+/// of the URL, as other routers find one by the path.
 ///
-/// A callback is verified, read and parsed as [`CallbackLayer`](crate::CallbackLayer) does it, and
-/// reaches its handler with the [`Callback`](crate::Callback) in its extensions. What has no handler is
+/// A callback is verified, read and parsed as by [`CallbackLayer`](crate::CallbackLayer), and reaches
+/// its handler with the [`Callback`](crate::Callback) in its extensions. A webhook without a handler is
 /// acknowledged, as by [`Acknowledge`](crate::Acknowledge), unless there is a
 /// [`fallback`](Self::fallback).
 ///
-/// There may be any number of routes; finding one takes the same time. A handler is cloned for each
-/// callback that it takes, and made ready once the callback has been parsed, so the router itself is
-/// always ready.
+/// Finding a handler takes the same time for any number of routes. The router itself is always ready:
+/// a handler is cloned for each of its callbacks, and made ready when the callback has been parsed.
 ///
 /// ```
 /// use axum::{Router, routing::post};
@@ -52,9 +51,9 @@ use crate::{
 /// let app: Router = Router::new().route_service("/callback", callbacks);
 /// ```
 ///
-/// On axum a handler gets its state by `post(handler).with_state(state)`. Elsewhere a route is any
-/// service of a request with a [`RequestBody`]; all routes answer with the same type of body and of
-/// error.
+/// On axum, a handler gets its state by `post(handler).with_state(state)`. Elsewhere, a route is any
+/// service that takes a request with a [`RequestBody`]. All routes have the same response body and the
+/// same error.
 #[must_use]
 pub struct CallbackRouter<B, ResBody, E> {
     configuration: Arc<Configuration>,
@@ -68,7 +67,7 @@ type Answer<ResBody, E> =
     Pin<Box<dyn Future<Output = Result<Response<ResponseBody<ResBody>>, E>> + Send>>;
 
 impl<B, ResBody, E> CallbackRouter<B, ResBody, E> {
-    /// Receives the callbacks of this app: see [`CallbackLayer::new`](crate::CallbackLayer::new).
+    /// A router for the callbacks of one app: see [`CallbackLayer::new`](crate::CallbackLayer::new).
     pub fn new(sdk_app_id: u64) -> Self {
         Self {
             configuration: Arc::new(Configuration::new(sdk_app_id)),
@@ -96,24 +95,24 @@ impl<B, ResBody, E> CallbackRouter<B, ResBody, E> {
         self
     }
 
-    /// The size of the largest body that is read, in bytes: see
+    /// The size of the largest body that is accepted, in bytes: see
     /// [`CallbackLayer::max_body_size`](crate::CallbackLayer::max_body_size).
     pub fn max_body_size(mut self, bytes: usize) -> Self {
         self.configuration_mut().max_body_size = bytes;
         self
     }
 
-    /// What time it is: see [`CallbackLayer::clock`](crate::CallbackLayer::clock).
+    /// Tells the time: see [`CallbackLayer::clock`](crate::CallbackLayer::clock).
     pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.configuration_mut().clock = Arc::new(now);
         self
     }
 
-    /// Gives the webhook of `P` to a service.
+    /// Sends the callbacks of one webhook to a service, such as axum's `post(handler)`.
     ///
     /// # Panics
     ///
-    /// If the webhook has a route already.
+    /// If the webhook already has a route.
     #[track_caller]
     pub fn route<P: Packet>(
         mut self,
@@ -141,8 +140,9 @@ impl<B, ResBody, E> CallbackRouter<B, ResBody, E> {
         self
     }
 
-    /// Gives what has no route to a service, in place of the acknowledgement. The request reaches it
-    /// untouched. Answer OK there, too: Chat counts anything else as a webhook that failed.
+    /// Sends every request without a route to a service, in place of the acknowledgement. The request
+    /// reaches it untouched. Answer webhooks with the OK envelope there, too: Chat counts any other
+    /// status as a failed webhook.
     pub fn fallback(
         mut self,
         service: impl Service<Request<B>, Response = Response<ResBody>, Error = E, Future: Send>

@@ -1,4 +1,4 @@
-//! The layer for stacks in which bodies are of one type.
+//! The layer for stacks in which the types of bodies must not change.
 
 use std::{
     fmt,
@@ -66,7 +66,7 @@ where
     }
 }
 
-/// Gives the service that [`SameBodyLayer`] wraps the type of body that came.
+/// What [`SameBody`] puts around the inner service, so that it gets the type of body that came.
 #[derive(Clone, Debug)]
 pub struct SameBodyInner<S> {
     inner: S,

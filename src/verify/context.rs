@@ -7,6 +7,15 @@ use super::{Platform, query::Parameters};
 /// If a [`Token`](crate::Token) is set, only `sdk_app_id` and `request_time` have been checked:
 /// Tencent's signature does not cover the rest.
 ///
+/// ```
+/// use tower_tencent_chat::{Callback, FriendAdd, Platform, test_util::CallbackRequest};
+///
+/// let callback: Callback<FriendAdd> = CallbackRequest::friend_add(1400000000).callback();
+/// assert_eq!(callback.context().sdk_app_id, 1400000000);
+/// assert_eq!(callback.context().platform, Some(Platform::Web));
+/// assert_eq!(callback.context().request_time, None); // not signed
+/// ```
+///
 /// Source: "Request parameters" on Tencent's page "After a Friend Is Added".
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -1,4 +1,4 @@
-//! What a request must be, as far as its method and URL tell.
+//! The rules for the method and the URL of a request.
 
 mod context;
 mod platform;
@@ -23,7 +23,7 @@ pub use self::{
 };
 use self::{query::Parameters, token::Signature};
 
-/// The size of the largest body that is read unless another is set, in bytes.
+/// The default of the largest body that is accepted, in bytes.
 pub(crate) const MAX_BODY_SIZE: usize = 1024 * 1024;
 
 /// What can be set on a layer or a router.
@@ -80,7 +80,7 @@ impl Configuration {
 
     /// The window is inclusive, and the same into the past and into the future.
     fn verify_request_time(&self, text: &str) -> Result<SystemTime, Rejection> {
-        /// Milliseconds are beyond it, and seconds for the next three thousand years are not.
+        /// A time in milliseconds is beyond it. A time in seconds is below it for three thousand years.
         const MAX_SECONDS: u64 = 100_000_000_000;
 
         let stale = |detail| Err(Rejection::REQUEST_TIME.with(detail));
@@ -96,7 +96,7 @@ impl Configuration {
         }
     }
 
-    /// In whole seconds, as `RequestTime` is: a clock is between two of them nearly always.
+    /// In whole seconds, as `RequestTime` is.
     pub(crate) fn now(&self) -> u64 {
         let since_epoch = (self.clock)().duration_since(SystemTime::UNIX_EPOCH);
         since_epoch.unwrap_or_default().as_secs()
@@ -105,8 +105,8 @@ impl Configuration {
 
 /// The `RequestTime` that one of the tokens has signed, exactly as it came.
 ///
-/// It is judged before the time itself, so that what Chat has signed but a wrong clock refuses is told
-/// from a forgery.
+/// The signature is judged before the time. So a refusal for the time says that Chat has signed it, and
+/// that a clock is wrong; a forgery is refused for its signature.
 fn verify_signature<'p>(
     tokens: &[Token],
     parameters: &'p Parameters<'_>,
@@ -135,7 +135,7 @@ fn verify_content_type(parameters: &Parameters<'_>) -> Result<(), Rejection> {
     }
 }
 
-/// A number of decimal digits and nothing else: `parse` alone would take a plus.
+/// A number of decimal digits only. `parse` alone would accept a plus sign.
 fn decimal(text: &str) -> Option<u64> {
     text.parse().ok().filter(|_| !text.starts_with('+'))
 }

@@ -2,8 +2,8 @@ use std::{convert::Infallible, fmt, str::FromStr};
 
 /// The platform of the user's client: `OptPlatform`.
 ///
-/// Parsing ignores letter case and knows every spelling that Tencent's pages have used, so `Mac` and
-/// `macOS` are the same; what isn't known yet is kept as it came.
+/// Parsing ignores letter case and knows every spelling on Tencent's pages, so `Mac` and `macOS` are
+/// the same. An unknown platform is kept as it came.
 ///
 /// ```
 /// use tower_tencent_chat::Platform;

@@ -12,8 +12,8 @@ const COMMAND: &str = "CallbackCommand";
 
 /// Whether any `CallbackCommand` of the URL is `command`.
 ///
-/// Every request of an app comes through here, so nothing is decoded that can't be a match, and
-/// nothing is allocated.
+/// Every request of an app comes through here. So nothing is allocated, and only what can be a match is
+/// decoded.
 pub(crate) fn is_command(uri: &Uri, command: &str) -> bool {
     let Some(query) = uri.query() else {
         return false;
@@ -106,8 +106,8 @@ fn segments(query: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Like [`str::split_once`], which is slow on texts as short as these; all and nothing if there is no
-/// separator.
+/// Like [`str::split_once`], but faster on texts as short as these. Without a separator, the second part
+/// is empty.
 fn split_once(text: &str, separator: u8) -> (&str, &str) {
     match memchr(separator, text.as_bytes()) {
         Some(at) => (&text[..at], &text[at + 1..]),

@@ -7,9 +7,9 @@ use subtle::{Choice, ConstantTimeEq};
 ///
 /// [`Debug`](fmt::Debug) does not show it, and two tokens can't be compared.
 ///
-/// Signatures are compared without an early exit: `ConstantTimeEq` of the crate `subtle` looks at all
-/// of both digests, and all of a layer's tokens are tried, whichever has signed. So the time that a
-/// refusal takes does not tell how much of a forged signature was right.
+/// Signatures are compared without an early exit: the crate `subtle` looks at all of both digests, and
+/// all tokens of a layer are tried. So the time that an answer takes doesn't tell how much of a forged
+/// signature was right.
 ///
 /// ```
 /// use tower_tencent_chat::Token;
@@ -25,11 +25,11 @@ use subtle::{Choice, ConstantTimeEq};
 /// Source: Tencent's "Webhook Overview", authentication.
 #[derive(Clone)]
 pub struct Token {
-    /// The state after the token, which a time is added to.
+    /// SHA-256 after the token. The time comes next.
     state: Sha256,
 }
 
-/// A text that can't be a token; says which rule it breaks, and does not repeat it.
+/// A text can't be a token. The error says which rule it breaks, and never shows the text.
 #[derive(Clone, Debug)]
 pub struct InvalidToken {
     reason: &'static str,
@@ -43,9 +43,9 @@ impl Token {
     ///
     /// # Errors
     ///
-    /// If the text is empty, longer than 128 bytes, or contains white space, control characters or
-    /// invisible ones such as a byte order mark: what came along from a file is found at the start, and
-    /// not by the first callback.
+    /// If the text is empty or longer than 128 bytes, or contains white space, control characters or
+    /// invisible characters such as a byte order mark. So a line break that came from a file is found
+    /// when the app starts, and not by the first callback.
     pub fn new(token: impl AsRef<str>) -> Result<Self, InvalidToken> {
         let token = token.as_ref();
         let reason = if token.is_empty() {
@@ -64,8 +64,8 @@ impl Token {
         Err(InvalidToken { reason })
     }
 
-    /// The `Sign` that Tencent Cloud Chat sends with a `RequestTime` of so many Unix seconds: the
-    /// SHA-256 of the token directly followed by the time, in lower-case hex.
+    /// The `Sign` that Tencent Cloud Chat sends with this `RequestTime`, which is in Unix seconds. It is
+    /// the SHA-256 of the token directly followed by the time, in lower-case hex.
     #[must_use]
     pub fn sign(&self, request_time: u64) -> String {
         self.sign_text(&request_time.to_string())
