@@ -367,24 +367,6 @@ async fn three_layers_on_one_url_leave_the_rest_to_the_handler() {
     }
 }
 
-#[tokio::test]
-async fn two_commands_of_two_layers_in_one_url_are_refused_by_either() {
-    let app = || Router::new().route("/callback", post(received));
-    let delete = CallbackLayer::<FriendDelete>::new(APP_ID);
-    let uri = "/callback?SdkAppid=1400000000&CallbackCommand=Sns.CallbackFriendAdd\
-               &CallbackCommand=Sns.CallbackFriendDelete";
-    for app in [
-        app().layer(layer()).layer(delete.clone()),
-        app().layer(delete).layer(layer()),
-    ] {
-        let body = axum::body::Body::from(FRIEND_ADD);
-        let request = Request::post(uri).body(body).unwrap();
-        let app: Router = app;
-        let response = app.oneshot(request).await.unwrap();
-        assert_eq!(kind(&response), Some(RejectionKind::DuplicateParameter));
-    }
-}
-
 /// A webhook before an event, on whose answer Chat acts.
 #[derive(Deserialize)]
 struct PrevFriendAdd {

@@ -30,7 +30,7 @@ use tower_test::mock;
 use common::{
     APP_ID, BLACK_LIST_ADD, FRIEND_ADD, FRIEND_DELETE, OK, TOKEN, chat, fail, kind, now,
     script::{Probe, Script, Step, data, trailers},
-    text, token,
+    stalled, text, token,
 };
 
 type Body = Full<Bytes>;
@@ -278,14 +278,6 @@ async fn errors_pass_whatever_their_type() {
         let error = router.clone().oneshot(request.build()).await.unwrap_err();
         assert_eq!(error, expected);
     }
-}
-
-/// A callback whose body stops half-way until it is woken.
-fn stalled() -> (Request<Script>, Probe) {
-    let body = chat().body();
-    let (first, second) = body.split_at(20);
-    let (body, probe) = Script::new([data(first), Step::Wait, data(second)]);
-    (Request::post(chat().uri()).body(body).unwrap(), probe)
 }
 
 #[test]

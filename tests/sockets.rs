@@ -22,7 +22,7 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::AsyncWriteExt,
     net::{TcpListener, TcpStream},
 };
 use tower::{Service, ServiceBuilder, service_fn};
@@ -31,7 +31,11 @@ use tower_tencent_chat::{
     acknowledge, test_util::CallbackRequest,
 };
 
-use common::{APP_ID, OK, chat, fail, layer, signed, signed_layer, text};
+use common::{
+    APP_ID, OK, chat, fail,
+    http1::{CHUNKED, Http1, NO_BODY, head, message},
+    layer, signed, signed_layer, text,
+};
 
 const MALFORMED: &str = "the body is not a packet of this webhook";
 const NOT_SIGNED: &str = "the Sign parameter does not match";
@@ -61,12 +65,8 @@ impl App {
         Self { address, arrived }
     }
 
-    async fn connect(&self) -> Connection {
-        let stream = TcpStream::connect(self.address).await.unwrap();
-        Connection {
-            stream,
-            read: Vec::new(),
-        }
+    async fn connect(&self) -> Http1 {
+        Http1::open(self.address).await
     }
 
     fn arrived(&self) -> usize {
@@ -74,140 +74,55 @@ impl App {
     }
 }
 
-/// The head of a request, with these headers.
-fn head(request: &CallbackRequest, headers: &str) -> String {
-    let uri = request.uri();
-    format!("POST {uri} HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n")
-}
-
-fn length(body: &[u8]) -> String {
-    format!("content-length: {}\r\n", body.len())
-}
-
-/// The client's side of an HTTP/1 connection, byte by byte.
-struct Connection {
-    stream: TcpStream,
-    read: Vec<u8>,
-}
-
-impl Connection {
-    async fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.stream.write_all(bytes.as_ref()).await.unwrap();
-    }
-
-    /// The head and the body of the next response, which has to have a length.
-    async fn answer(&mut self) -> (String, String) {
-        loop {
-            let text = std::str::from_utf8(&self.read).unwrap();
-            if let Some((head, rest)) = text.split_once("\r\n\r\n") {
-                let head = head.to_lowercase();
-                let (_, length) = head.split_once("content-length: ").expect("a length");
-                let length: usize = length.lines().next().unwrap().parse().unwrap();
-                if let Some(body) = rest.get(..length) {
-                    let answer = (head, body.to_owned());
-                    let rest = rest[length..].into();
-                    self.read = rest;
-                    return answer;
-                }
-            }
-            let read = self.stream.read_buf(&mut self.read).await.unwrap();
-            assert_ne!(read, 0, "closed without an answer");
-        }
-    }
-
-    async fn is_ok(&mut self) {
-        let (head, body) = self.answer().await;
-        assert!(head.starts_with("http/1.1 200 ok\r\n"), "{head}");
-        assert_eq!(body, OK);
-    }
-
-    /// Whether the refusal says that the connection closes.
-    async fn is_refused(&mut self, error_info: &str) -> bool {
-        let (head, body) = self.answer().await;
-        assert!(head.starts_with("http/1.1 200 ok\r\n"), "{head}");
-        assert!(head.contains("content-type: application/json"), "{head}");
-        assert_eq!(body, fail(error_info));
-        head.contains("\r\nconnection: close")
-    }
-}
-
 #[tokio::test]
 async fn good_callbacks_behind_refused_ones_are_not_lost() {
     let app = App::start(signed_layer()).await;
-    let forged = signed().query("Sign", "0");
-    let body = chat().body();
-    let good = head(&signed(), &length(&body)) + str::from_utf8(&body).unwrap();
+    let (good, forged) = (signed(), signed().query("Sign", "0"));
+    let late = String::from_utf8(chat().body().into()).unwrap();
+    let length = format!("content-length: {}\r\n", late.len());
     let mut connection = app.connect().await;
     for round in 0..30 {
         // Each body comes only once the refusal has been read, as over a slow line.
         let (first, headers, later, error_info) = match round % 3 {
-            0 => (
-                &forged,
-                length(&body),
-                str::from_utf8(&body).unwrap(),
-                NOT_SIGNED,
-            ),
-            1 => (
-                &forged,
-                "transfer-encoding: chunked\r\n".to_owned(),
-                "2\r\n{}\r\n0\r\n\r\n",
-                NOT_SIGNED,
-            ),
-            _ => (
-                &signed(),
-                "content-length: 9999999\r\n".to_owned(),
-                "{}",
-                TOO_LARGE,
-            ),
+            0 => (&forged, &*length, &*late, NOT_SIGNED),
+            1 => (&forged, CHUNKED, "2\r\n{}\r\n0\r\n\r\n", NOT_SIGNED),
+            _ => (&good, "content-length: 9999999\r\n", "{}", TOO_LARGE),
         };
-        connection.send(head(first, &headers)).await;
+        connection.send(head(first, headers)).await;
         // What a client does: a connection is used again unless it was said to close.
-        if connection.is_refused(error_info).await {
+        if connection.is_answered(&fail(error_info)).await {
             connection = app.connect().await;
         } else {
             connection.send(later).await;
         }
-        connection.send(&good).await;
-        connection.is_ok().await;
+        connection.send(message(&good)).await;
+        connection.is_answered(OK).await;
     }
     assert_eq!(app.arrived(), 30);
 }
 
 #[tokio::test]
-async fn a_refusal_closes_a_connection_only_if_something_was_left_unread() {
+async fn a_connection_is_closed_only_if_something_was_left_unread() {
     let app = App::start(signed_layer()).await;
     let mut connection = app.connect().await;
     let forged = signed().query("Sign", "0");
-    connection
-        .send(head(&forged, "content-length: 0\r\n"))
-        .await;
-    assert!(!connection.is_refused(NOT_SIGNED).await);
+    connection.send(head(&forged, NO_BODY)).await;
+    assert!(!connection.is_answered(&fail(NOT_SIGNED)).await);
     for body in ["null", "", "[]", "{}", r#"{"PairList":null}"#] {
-        connection
-            .send(head(&signed(), &length(body.as_bytes())) + body)
-            .await;
-        assert!(!connection.is_refused(MALFORMED).await);
+        let length = format!("content-length: {}\r\n", body.len());
+        connection.send(head(&signed(), &length) + body).await;
+        assert!(!connection.is_answered(&fail(MALFORMED)).await);
     }
-    let chunked = "transfer-encoding: chunked\r\n";
-    connection
-        .send(head(&signed(), chunked) + "2\r\n{}\r\n0\r\n\r\n")
-        .await;
-    assert!(!connection.is_refused(MALFORMED).await);
+    let chunks = "2\r\n{}\r\n0\r\n\r\n";
+    connection.send(head(&signed(), CHUNKED) + chunks).await;
+    assert!(!connection.is_answered(&fail(MALFORMED)).await);
     assert_eq!(app.arrived(), 0);
-}
 
-#[tokio::test]
-async fn what_is_not_found_closes_a_connection_only_if_something_was_left_unread() {
-    let app = App::start(signed_layer()).await;
-    for (headers, closes) in [
-        ("content-length: 5\r\n", true),
-        ("content-length: 0\r\n", false),
-    ] {
-        let mut connection = app.connect().await;
-        let request = format!("POST /other HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n");
-        connection.send(request).await;
-        let (head, _) = connection.answer().await;
-        assert!(head.starts_with("http/1.1 404 "), "{head}");
+    for (headers, closes) in [(NO_BODY, false), ("content-length: 5\r\n", true)] {
+        let visit = format!("POST /other HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n");
+        connection.send(visit).await;
+        let head = connection.head().await;
+        assert!(head.starts_with("HTTP/1.1 404 "), "{head}");
         assert_eq!(head.contains("\r\nconnection: close"), closes, "{head}");
     }
 }
@@ -216,27 +131,24 @@ async fn what_is_not_found_closes_a_connection_only_if_something_was_left_unread
 async fn a_body_without_an_end_is_refused_at_the_limit() {
     let app = App::start(signed_layer().max_body_size(10_000)).await;
     let mut connection = app.connect().await;
-    connection
-        .send(head(&signed(), "transfer-encoding: chunked\r\n"))
-        .await;
-    let chunk = format!("400\r\n{}\r\n", "x".repeat(1024));
+    connection.send(head(&signed(), CHUNKED)).await;
     for _ in 0..10 {
-        connection.send(&chunk).await;
+        connection.send_chunk(&[b'x'; 1024]).await;
     }
     // The end never comes.
-    assert!(connection.is_refused(TOO_LARGE).await);
+    assert!(connection.is_answered(&fail(TOO_LARGE)).await);
 }
 
 #[tokio::test]
 async fn a_body_that_is_cut_off_by_its_sender_is_refused() {
     let app = App::start(signed_layer()).await;
+    let mut connection = app.connect().await;
     let body = chat().body();
     let longer = format!("content-length: {}\r\n", body.len() + 1);
-    let mut connection = app.connect().await;
     connection.send(head(&signed(), &longer)).await;
     connection.send(&body).await;
     connection.stream.shutdown().await.unwrap();
-    connection.is_refused(UNREADABLE).await;
+    connection.is_answered(&fail(UNREADABLE)).await;
     assert_eq!(app.arrived(), 0);
 }
 
@@ -245,12 +157,11 @@ async fn six_thousand_pairs_of_the_longest_names_are_all_read() {
     let app = App::start(signed_layer()).await;
     let id = "x".repeat(32);
     let request = (0..6000).fold(signed(), |request, _| request.pair(&id, &id));
-    let body = request.body();
-    assert!(body.len() > 900_000 && body.len() < 1024 * 1024);
+    let length = request.body().len();
+    assert!(length > 900_000 && length < 1024 * 1024);
     let mut connection = app.connect().await;
-    connection.send(head(&request, &length(&body))).await;
-    connection.send(&body).await;
-    connection.is_ok().await;
+    connection.send(message(&request)).await;
+    connection.is_answered(OK).await;
     assert_eq!(app.arrived(), 6001);
 }
 

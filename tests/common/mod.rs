@@ -2,6 +2,7 @@
 // Every test binary has its own copy, and needs a part of it.
 #![allow(dead_code)]
 
+pub(crate) mod http1;
 pub(crate) mod log;
 pub(crate) mod refused;
 pub(crate) mod script;
@@ -11,12 +12,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use http::Response;
+use http::{Request, Response};
 use http_body::Body;
 use http_body_util::BodyExt;
 use tower_tencent_chat::{
     FriendAddLayer, Rejection, RejectionKind, Token, test_util::CallbackRequest,
 };
+
+use script::{Probe, Script, Step, data};
 
 pub(crate) const APP_ID: u64 = 1400000000;
 
@@ -60,6 +63,14 @@ pub(crate) fn chat() -> CallbackRequest {
 
 pub(crate) fn signed() -> CallbackRequest {
     chat().signed(&token(TOKEN), now())
+}
+
+/// A callback whose body stops half-way until it is woken.
+pub(crate) fn stalled() -> (Request<Script>, Probe) {
+    let body = chat().body();
+    let (first, second) = body.split_at(20);
+    let (body, probe) = Script::new([data(first), Step::Wait, data(second)]);
+    (Request::post(chat().uri()).body(body).unwrap(), probe)
 }
 
 /// The envelope of a refusal.

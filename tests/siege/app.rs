@@ -22,13 +22,9 @@ use hyper_util::{
 };
 use tokio::{net::TcpListener, runtime::Runtime};
 use tower::util::MapRequestLayer;
-use tower_tencent_chat::{Callback, CallbackResponse, FriendAdd, FriendAddLayer};
+use tower_tencent_chat::{Callback, CallbackResponse, FriendAdd};
 
-use crate::{
-    DEADLINE, LIMIT,
-    callbacks::{NOW, token},
-    common::APP_ID,
-};
+use crate::{DEADLINE, LIMIT, common::signed_layer};
 
 /// Marks a request whose body must not be read.
 pub(crate) const UNREAD: &str = "x-unread";
@@ -80,10 +76,7 @@ impl App {
 }
 
 fn router(seen: &Arc<Seen>) -> Router {
-    let layer = FriendAddLayer::new(APP_ID)
-        .token(token("xxxxyyyy"))
-        .max_body_size(LIMIT)
-        .clock(|| NOW);
+    let layer = signed_layer().max_body_size(LIMIT);
     let (at_handler, at_body) = (Arc::clone(seen), Arc::clone(seen));
     let handler = async move |callback: Callback<FriendAdd>| {
         let id = callback.pair_list[0].from_account.to_string();

@@ -10,10 +10,15 @@ use crate::{
     LIMIT, SPACES,
     app::UNREAD,
     callbacks::{as_long_as_can_be, forged, signed},
-    common::{OK, fail},
-    http1::{CHUNKED, CHUNKED_LATER, Http1, NO_BODY, TERABYTE_LATER, expecting, head, message},
+    common::{
+        OK, fail,
+        http1::{CHUNKED, Http1, NO_BODY, expecting, head, message},
+    },
     http2::{Http2, flood, in_one, open_ended},
 };
+
+const CHUNKED_LATER: &str = "transfer-encoding: chunked\r\nexpect: 100-continue\r\n";
+const TERABYTE_LATER: &str = "content-length: 1000000000000\r\nexpect: 100-continue\r\n";
 
 const NOT_SIGNED: &str = "the Sign parameter does not match";
 const TOO_LARGE: &str = "the body is too large";

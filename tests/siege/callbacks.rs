@@ -1,31 +1,22 @@
 //! Callbacks, signed and forged.
 
-use std::time::SystemTime;
+use tower_tencent_chat::test_util::CallbackRequest;
 
-use tower_tencent_chat::{Token, test_util::CallbackRequest};
-
-use crate::common::APP_ID;
+use crate::common::{APP_ID, TOKEN, now, token};
 
 /// The longest that `http::Uri` takes.
 const LONGEST_URI: usize = 65_534;
 
-/// What time it is, for clients and app.
-pub(crate) const NOW: SystemTime = SystemTime::UNIX_EPOCH;
-
-pub(crate) fn token(token: &str) -> Token {
-    Token::new(token).unwrap()
-}
-
-pub(crate) fn unsigned(id: &str) -> CallbackRequest {
+fn unsigned(id: &str) -> CallbackRequest {
     CallbackRequest::friend_add(APP_ID).pair(id, "bob")
 }
 
 pub(crate) fn signed(id: &str) -> CallbackRequest {
-    unsigned(id).signed(&token("xxxxyyyy"), NOW)
+    unsigned(id).signed(&token(TOKEN), now())
 }
 
 pub(crate) fn forged(id: &str) -> CallbackRequest {
-    unsigned(id).signed(&token("guessed"), NOW)
+    unsigned(id).signed(&token("guessed"), now())
 }
 
 /// A callback whose URL is as long as it may be.

@@ -9,7 +9,6 @@ mod common;
 mod app;
 mod attack;
 mod callbacks;
-mod http1;
 mod http2;
 
 use std::{

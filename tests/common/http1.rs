@@ -10,8 +10,6 @@ use tower_tencent_chat::test_util::CallbackRequest;
 
 pub(crate) const NO_BODY: &str = "content-length: 0\r\n";
 pub(crate) const CHUNKED: &str = "transfer-encoding: chunked\r\n";
-pub(crate) const CHUNKED_LATER: &str = "transfer-encoding: chunked\r\nexpect: 100-continue\r\n";
-pub(crate) const TERABYTE_LATER: &str = "content-length: 1000000000000\r\nexpect: 100-continue\r\n";
 
 /// The head of a request, with these headers.
 pub(crate) fn head(callback: &CallbackRequest, headers: &str) -> String {
