@@ -8,6 +8,5 @@ mod hyper;
 mod lambda;
 mod local;
 mod poem;
-mod retry;
 mod tower_http;
 mod warp;

@@ -1,0 +1,350 @@
+//! What the crate's documentation says under "What the layer does", as plainly as it can be said.
+
+use std::net::IpAddr;
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use tower_tencent_chat::{
+    ClientCmd, Platform,
+    RejectionKind::{self, *},
+};
+
+use crate::{
+    json::{self, Json, Name},
+    requests::{APP_ID, Case},
+};
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Webhook {
+    FriendAdd,
+    /// One of the three that have pairs and nothing else.
+    BlackListAdd,
+}
+
+impl Webhook {
+    pub(crate) fn command(self) -> &'static str {
+        match self {
+            Self::FriendAdd => "Sns.CallbackFriendAdd",
+            Self::BlackListAdd => "Sns.CallbackBlackListAdd",
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    PassesThrough,
+    Refused(RejectionKind),
+    Received(Received),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Received {
+    /// From, to, and who has asked.
+    pub(crate) pairs: Vec<(String, String, Option<String>)>,
+    pub(crate) client_cmd: Option<ClientCmd>,
+    pub(crate) admin_account: Option<String>,
+    pub(crate) force_flag: bool,
+    pub(crate) context: Context,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Context {
+    pub(crate) sdk_app_id: u64,
+    pub(crate) client_ip: Option<IpAddr>,
+    pub(crate) platform: Option<Platform>,
+    pub(crate) request_id: Option<String>,
+    pub(crate) request_time: Option<u64>,
+}
+
+impl Outcome {
+    pub(crate) const NAMES: [&'static str; 13] = [
+        "passed through",
+        "received",
+        "method_not_allowed",
+        "missing_parameter",
+        "duplicate_parameter",
+        "sdk_app_id_mismatch",
+        "unsupported_content_type",
+        "stale_request_time",
+        "sign_mismatch",
+        "body_too_large",
+        "body_unreadable",
+        "malformed_packet",
+        "command_mismatch",
+    ];
+
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::PassesThrough => "passed through",
+            Self::Refused(kind) => kind.as_str(),
+            Self::Received(_) => "received",
+        }
+    }
+}
+
+pub(crate) fn judge(case: &Case) -> Outcome {
+    let query = Query::decode(&case.query);
+    let commands = query.all("CallbackCommand");
+    if !commands.contains(&case.webhook.command().as_bytes()) {
+        return Outcome::PassesThrough;
+    }
+    match receive(case, &query) {
+        Ok(received) => Outcome::Received(received),
+        Err(kind) => Outcome::Refused(kind),
+    }
+}
+
+fn receive(case: &Case, query: &Query) -> Result<Received, RejectionKind> {
+    let context = verify(case, query)?;
+    let body = read(case)?;
+    let json = json::read(&body).ok_or(MalformedPacket)?;
+    let packet = object(&json)?;
+    if packet.iter().any(|(name, _)| name.is_none()) {
+        return Err(MalformedPacket);
+    }
+    match one(packet, "CallbackCommand")? {
+        Some(Json::Text(command)) if command == case.webhook.command() => {}
+        Some(Json::Text(_)) => return Err(CommandMismatch),
+        _ => return Err(MalformedPacket),
+    }
+    let Some(Json::List(pairs)) = one(packet, "PairList")? else {
+        return Err(MalformedPacket);
+    };
+    let pairs = pairs.iter().map(|pair| {
+        let pair = object(pair)?;
+        let initiator = match case.webhook {
+            Webhook::FriendAdd => not_empty(text_or_nothing(pair, "Initiator_Account")?),
+            Webhook::BlackListAdd => None,
+        };
+        let [from, to] = ["From_Account", "To_Account"].map(|name| match one(pair, name)? {
+            Some(Json::Text(account)) => Ok(account.clone()),
+            _ => Err(MalformedPacket),
+        });
+        Ok((from?, to?, initiator))
+    });
+    let pairs = pairs.collect::<Result<_, _>>()?;
+    Ok(match case.webhook {
+        Webhook::FriendAdd => Received {
+            pairs,
+            client_cmd: text_or_nothing(packet, "ClientCmd")?.map(client_cmd),
+            admin_account: not_empty(text_or_nothing(packet, "Admin_Account")?),
+            force_flag: one(packet, "ForceFlag")?.is_some_and(is_set),
+            context,
+        },
+        Webhook::BlackListAdd => Received {
+            pairs,
+            client_cmd: None,
+            admin_account: None,
+            force_flag: false,
+            context,
+        },
+    })
+}
+
+/// The parameters, decoded as forms are, in their order.
+struct Query(Vec<(Vec<u8>, Vec<u8>)>);
+
+impl Query {
+    fn decode(query: &str) -> Self {
+        let parameters = query.split('&').filter(|segment| !segment.is_empty());
+        let parameters = parameters.map(|segment| {
+            let (name, value) = segment.split_once('=').unwrap_or((segment, ""));
+            (decode(name), decode(value))
+        });
+        Self(parameters.collect())
+    }
+
+    fn all(&self, name: &str) -> Vec<&[u8]> {
+        let named = self.0.iter().filter(|(given, _)| given == name.as_bytes());
+        named.map(|(_, value)| &value[..]).collect()
+    }
+
+    fn first(&self, name: &str) -> Option<&[u8]> {
+        self.all(name).first().copied()
+    }
+}
+
+fn decode(text: &str) -> Vec<u8> {
+    let hex = |byte: &u8| char::from(*byte).to_digit(16);
+    let mut decoded = Vec::new();
+    let mut rest = text.as_bytes();
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        decoded.push(match (byte, after) {
+            (b'+', _) => b' ',
+            (b'%', [high, low, after @ ..]) => match (hex(high), hex(low)) {
+                (Some(high), Some(low)) => {
+                    rest = after;
+                    u8::try_from(16 * high + low).expect("two hex digits")
+                }
+                _ => b'%',
+            },
+            (byte, _) => *byte,
+        });
+    }
+    decoded
+}
+
+fn verify(case: &Case, query: &Query) -> Result<Context, RejectionKind> {
+    if case.method != "POST" {
+        return Err(MethodNotAllowed);
+    }
+    for name in [
+        "CallbackCommand",
+        "SdkAppid",
+        "contenttype",
+        "ClientIP",
+        "OptPlatform",
+        "Sign",
+        "RequestTime",
+    ] {
+        if query.all(name).len() > 1 {
+            return Err(DuplicateParameter);
+        }
+    }
+    if number(query.first("SdkAppid").ok_or(MissingParameter)?) != Some(APP_ID.into()) {
+        return Err(SdkAppIdMismatch);
+    }
+    if let Some(content_type) = query.first("contenttype") {
+        if !content_type.eq_ignore_ascii_case(b"json") {
+            return Err(UnsupportedContentType);
+        }
+    }
+    let text = |name| Some(String::from_utf8_lossy(query.first(name)?).into_owned());
+    let ids = query
+        .0
+        .iter()
+        .find(|(name, _)| name == b"RequestId" || name == b"RequestID");
+    Ok(Context {
+        sdk_app_id: APP_ID,
+        client_ip: text("ClientIP").and_then(|ip| ip.parse().ok()),
+        platform: text("OptPlatform").map(platform),
+        request_id: ids.map(|(_, id)| String::from_utf8_lossy(id).into_owned()),
+        request_time: request_time(case, query)?,
+    })
+}
+
+fn request_time(case: &Case, query: &Query) -> Result<Option<u64>, RejectionKind> {
+    if case.settings.tokens.is_empty() {
+        return Ok(None);
+    }
+    let time = query.first("RequestTime").ok_or(MissingParameter)?;
+    let sign = query
+        .first("Sign")
+        .ok_or(MissingParameter)?
+        .to_ascii_lowercase();
+    let tokens = &case.settings.tokens;
+    if !tokens
+        .iter()
+        .any(|token| signature(token, time).as_bytes() == sign)
+    {
+        return Err(SignMismatch);
+    }
+    // All in whole seconds, as `RequestTime` is.
+    let now = u128::from(case.settings.now_ms / 1000);
+    let window = u128::from(case.settings.window_ms / 1000);
+    match number(time) {
+        Some(time) if now.abs_diff(time) <= window => Ok(u64::try_from(time).ok()),
+        _ => Err(StaleRequestTime),
+    }
+}
+
+/// Lower-case hex of SHA-256 over the token directly followed by the time.
+pub(crate) fn signature(token: &str, time: &[u8]) -> String {
+    let digest = Sha256::digest([token.as_bytes(), time].concat());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Decimal digits, and nothing else.
+fn number(text: &[u8]) -> Option<u128> {
+    let is_number = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    let digits = std::str::from_utf8(text).ok().filter(|_| is_number)?;
+    let digits = digits.trim_start_matches('0');
+    if digits.is_empty() {
+        Some(0)
+    } else {
+        digits.parse().ok()
+    }
+}
+
+fn platform(text: String) -> Platform {
+    match text.to_ascii_lowercase().as_str() {
+        "restapi" => Platform::RestApi,
+        "web" => Platform::Web,
+        "android" => Platform::Android,
+        "ios" => Platform::Ios,
+        "windows" => Platform::Windows,
+        "mac" | "macos" => Platform::Mac,
+        "ipad" => Platform::Ipad,
+        "unknown" | "unkown" => Platform::Unknown,
+        _ => Platform::Other(text),
+    }
+}
+
+fn read(case: &Case) -> Result<Bytes, RejectionKind> {
+    let body = case.frames.concat();
+    let limit = case.settings.max_body_size;
+    if case.content_length.is_some_and(|length| length > limit) || body.len() > limit {
+        return Err(BodyTooLarge);
+    }
+    if case.is_broken {
+        return Err(BodyUnreadable);
+    }
+    Ok(body.into())
+}
+
+type Object = [(Name, Json)];
+
+fn object(json: &Json) -> Result<&Object, RejectionKind> {
+    match json {
+        Json::Object(object) => Ok(object),
+        _ => Err(MalformedPacket),
+    }
+}
+
+/// A member that is there at most once.
+fn one<'a>(object: &'a Object, name: &str) -> Result<Option<&'a Json>, RejectionKind> {
+    let mut named = object
+        .iter()
+        .filter(|(given, _)| given.as_deref() == Some(name));
+    let first = named.next();
+    match named.next() {
+        Some(_) => Err(MalformedPacket),
+        None => Ok(first.map(|(_, value)| value)),
+    }
+}
+
+/// A text; whatever else it is costs the field.
+fn text_or_nothing(object: &Object, name: &str) -> Result<Option<String>, RejectionKind> {
+    Ok(match one(object, name)? {
+        Some(Json::Text(text)) => Some(text.clone()),
+        _ => None,
+    })
+}
+
+fn not_empty(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
+fn client_cmd(text: String) -> ClientCmd {
+    match text.as_str() {
+        "friend_add" | "FriendAdd" => ClientCmd::FriendAdd,
+        "friend_response" | "FriendResponse" => ClientCmd::FriendResponse,
+        _ => ClientCmd::Other(text),
+    }
+}
+
+/// Anything but zero, false, nothing, and a number that no type can hold.
+fn is_set(flag: &Json) -> bool {
+    match flag {
+        Json::Null | Json::Damaged => false,
+        Json::Bool(flag) => *flag,
+        Json::Number(number) => *number != 0.0,
+        // A number in quotes may have a plus or more zeros than JSON's.
+        Json::Text(text) => match text.parse::<f64>() {
+            Ok(number) => number != 0.0,
+            Err(_) => !text.is_empty() && !text.eq_ignore_ascii_case("false"),
+        },
+        Json::List(_) | Json::Object(_) => true,
+    }
+}
