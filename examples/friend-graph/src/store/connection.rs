@@ -47,6 +47,8 @@ pub(crate) async fn run_on<DB: Database, T>(
 /// First the database ends a statement that was cut short, so that it never has more of them than the pool has
 /// connections.
 async fn close<DB: Database>(mut connection: PoolConnection<DB>) {
+    // If time is up, dropping it must not wait for an answer once more, and without an end.
+    connection.close_on_drop();
     let _ = connection.ping().await;
     let _ = connection.close().await;
 }
