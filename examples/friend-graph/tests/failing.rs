@@ -226,7 +226,7 @@ async fn connections_that_die_after_their_commit_are_replaced() {
     let proxy = Proxy::start(database.server().socket());
     let url = database.server().url_at(proxy.socket());
     let settings = [("DATABASE_URL", &*url), ("JOURNAL", "off")];
-    let mut app = App::start_with(&database, &settings);
+    let app = App::start_with(&database, &settings);
     let chat = Chat::new();
     proxy.lose_connections_after_commit(true);
     // More than the app has. Each one that dies is noticed by the callback after it.
@@ -426,7 +426,7 @@ async fn what_was_accepted_before_the_stop_is_committed_and_answered() {
         transaction.execute("ROLLBACK").await.unwrap();
 
         assert_eq!(senders.join_all().await, vec![Answer::Ok; CALLBACKS]);
-        assert_eq!(app.wait().await.code(), Some(0));
+        assert_eq!(app.ended().await.code(), Some(0));
         // On a busy machine they may be in the journal.
         app.restart();
         app.settle().await;
@@ -453,7 +453,7 @@ async fn a_stop_waits_for_callbacks_whose_senders_have_hung_up() {
         app.terminate();
         while TcpStream::connect(app.address()).await.is_ok() {}
         transaction.execute("ROLLBACK").await.unwrap();
-        assert_eq!(app.wait().await.code(), Some(0));
+        assert_eq!(app.ended().await.code(), Some(0));
         // On a busy machine they may be in the journal.
         app.restart();
         app.settle().await;
@@ -482,7 +482,7 @@ async fn a_database_that_never_answers_does_not_keep_the_start_from_stopping() {
 async fn a_client_that_says_nothing_does_not_keep_it_from_stopping() {
     let _machine = MACHINE.lock().await;
     let database = Database::sqlite();
-    let mut app = App::start(&database);
+    let app = App::start(&database);
     let mut client = connect(&app).await;
     client.write_all(b"POST /callback?").await.unwrap();
     // Answered on a later connection, so the one before is accepted.

@@ -121,8 +121,12 @@ impl App {
         threads.unwrap().count()
     }
 
+    pub(crate) async fn wait(mut self) -> ExitStatus {
+        self.ended().await
+    }
+
     /// Panics if it does not end.
-    pub(crate) async fn wait(&mut self) -> ExitStatus {
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
         for _ in 0..600 {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
