@@ -4,7 +4,7 @@ use std::{env, path::PathBuf};
 
 use tower_tencent_chat::Token;
 
-/// The file that is used where `DATABASE_URL` is not set: created in the working directory.
+/// The file that is used if `DATABASE_URL` is not set: created in the working directory.
 const DATABASE_URL: &str = "sqlite:friend-graph.db?mode=rwc";
 
 /// The file that is used if `JOURNAL` is not set.

@@ -26,7 +26,10 @@ use std::{
 };
 
 use axum::Router;
-use tokio::{runtime::Runtime, time::Instant};
+use tokio::{
+    runtime::Runtime,
+    time::{Instant, timeout},
+};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
@@ -40,6 +43,9 @@ use crate::{
 /// How long the database may take at the start, and how long if there is a journal to start with.
 const START: Duration = Duration::from_secs(10);
 const START_WITH_JOURNAL: Duration = Duration::from_secs(2);
+
+/// How long it may take at the end.
+const CLOSE: Duration = Duration::from_secs(2);
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -143,7 +149,8 @@ impl App {
 
     async fn stop(&self) {
         self.writer.stop().await;
-        self.store.close().await;
+        // A database that is gone may never say goodbye.
+        let _ = timeout(CLOSE, self.store.close()).await;
         if let Some(journal) = &self.journal {
             journal.close().await;
         }

@@ -5,11 +5,16 @@ mod failure;
 mod friends;
 mod upsert;
 
-use std::{str::FromStr, sync::Arc, time::Duration};
+use std::{
+    str::FromStr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use sqlx::{
-    AnyConnection, AnyPool, ConnectOptions, Connection, Executor,
+    Any, AnyConnection, AnyPool, ConnectOptions, Connection, Executor,
     any::{AnyConnectOptions, AnyPoolOptions},
+    pool::PoolConnection,
 };
 use tokio::{
     sync::OnceCell,
@@ -17,16 +22,16 @@ use tokio::{
 };
 
 pub(crate) use self::{
-    connection::run,
+    connection::{run, run_on},
     failure::Failure,
     friends::{Friend, Friends, LastChange, Totals},
 };
 use crate::change::Change;
 
-/// Connections for changes: one is used, another may have to take its place while it is being given up. SQLite has one
-/// writer at a time.
+/// Connections for changes: one for callbacks and one for the journal, and as many to take their place while they are
+/// being given up. With SQLite each would have a thread.
 const WRITERS: u32 = 4;
-const SQLITE_WRITERS: u32 = 1;
+const SQLITE_WRITERS: u32 = 2;
 /// Connections for what is only read, so that no callback waits for that.
 const READERS: u32 = 5;
 /// How long a count is waited for when the app stops.
@@ -39,6 +44,8 @@ pub(crate) struct Store {
     options: AnyConnectOptions,
     is_sqlite: bool,
     writer: AnyPool,
+    /// The connection of the last commit. To give it back to the pool and get it again takes a round trip.
+    last: Arc<Mutex<Option<PoolConnection<Any>>>>,
     reader: AnyPool,
     /// A connection of its own, since counting takes long, and an SQLite that counts can't be stopped.
     counter: AnyPool,
@@ -66,6 +73,7 @@ impl Store {
             writer: writer.connect_lazy_with(options.clone()),
             reader: pool(READERS).connect_lazy_with(options.clone()),
             counter: pool(1).connect_lazy_with(options.clone()),
+            last: Arc::default(),
             options,
             ready: Arc::default(),
         })
@@ -139,7 +147,11 @@ impl Store {
     }
 
     async fn try_commit(&self, changes: &[&Change], deadline: Instant) -> Result<u64, Failure> {
-        run(&self.writer, deadline, async |connection| {
+        let connection = match self.take_last() {
+            Some(connection) => connection,
+            None => timeout_at(deadline, self.writer.acquire()).await??,
+        };
+        let (changed, connection) = run_on(connection, deadline, async |connection| {
             // Again and again, until the deadline.
             loop {
                 match upsert::write(connection, changes).await {
@@ -148,16 +160,27 @@ impl Store {
                 }
             }
         })
-        .await
+        .await?;
+        *self.last.lock().expect("nothing panics with it") = Some(connection);
+        Ok(changed)
+    }
+
+    fn take_last(&self) -> Option<PoolConnection<Any>> {
+        self.last.lock().expect("nothing panics with it").take()
     }
 
     /// The connections that changes are written by, and how many of them do nothing.
     pub(crate) fn connections(&self) -> (u32, usize) {
-        (self.writer.size(), self.writer.num_idle())
+        let last = self.last.lock().expect("nothing panics with it").is_some();
+        (
+            self.writer.size(),
+            self.writer.num_idle() + usize::from(last),
+        )
     }
 
     /// Waits for what is running, except for a count that takes long, and closes all connections.
     pub(crate) async fn close(&self) {
+        drop(self.take_last());
         for pool in [&self.writer, &self.reader] {
             pool.close().await;
         }

@@ -1,4 +1,4 @@
-//! Settings: where the app starts, and where it does not.
+//! Settings: when the app starts, and when it does not.
 
 mod common;
 
@@ -15,7 +15,7 @@ fn run(settings: &[(&str, &str)]) -> Output {
     let directory = TempDir::new().unwrap();
     let mut command = App::command();
     command.current_dir(directory.path());
-    // Where it starts all the same, it ends at once.
+    // If it starts all the same, it ends at once.
     command
         .env("ADDR", "nowhere")
         .env("JOURNAL", "off")

@@ -188,7 +188,7 @@ async fn fifty_senders_of_overlapping_pairs_leave_their_union() {
     }
 }
 
-/// Additions and deletions of the same pairs, each in an order of its own: neither a deadlock nor, where
+/// Additions and deletions of the same pairs, each in an order of its own: neither a deadlock nor, if
 /// the database is told to be strict about transactions, a conflict becomes a FAIL.
 #[tokio::test]
 async fn transactions_that_meet_all_succeed() {

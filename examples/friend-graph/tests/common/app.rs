@@ -121,8 +121,12 @@ impl App {
         threads.unwrap().count()
     }
 
-    /// Panics where it does not end.
     pub(crate) async fn wait(mut self) -> ExitStatus {
+        self.ended().await
+    }
+
+    /// Panics if it does not end.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
         for _ in 0..600 {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
@@ -155,7 +159,7 @@ impl App {
         self.wait_for_metric("spooled", 0.0).await;
     }
 
-    /// A sample of `/metrics`, such as `callbacks_total{outcome="failed"}`; 0 where there is none.
+    /// A sample of `/metrics`, such as `callbacks_total{outcome="failed"}`; 0 if there is none.
     pub(crate) async fn metric(&self, name: &str) -> f64 {
         let text = self.get("/metrics").await.text().await.unwrap();
         let sample = |line: &str| {
@@ -165,7 +169,7 @@ impl App {
         text.lines().find_map(sample).unwrap_or_default()
     }
 
-    /// Panics where it does not come to that.
+    /// Panics if it does not come to that.
     pub(crate) async fn wait_for_metric(&self, name: &str, value: f64) {
         let wait = async {
             while self.metric(name).await != value {

@@ -26,7 +26,7 @@ pub(crate) struct Row {
 }
 
 impl Database {
-    /// Both, empty; without PostgreSQL where it is not installed.
+    /// Both, empty; without PostgreSQL if it is not installed.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         [Some(Self::sqlite()), Self::postgres()]
             .into_iter()
@@ -59,7 +59,7 @@ impl Database {
         }
     }
 
-    /// Panics where there is none.
+    /// Panics if there is none.
     pub(crate) fn server(&self) -> &Postgres {
         match self {
             Self::Sqlite(_) => panic!("SQLite has no server"),

@@ -108,7 +108,7 @@ async fn send(sender: usize, state: Arc<State>, stop: watch::Receiver<bool>) {
                 Answer::Unreachable => state.counts.send_modify(|counts| counts.unreachable += 1),
             }
             replica += 1;
-            // Where nobody listens the answer comes at once.
+            // If nobody listens, the answer comes at once.
             time::sleep(Duration::from_millis(10)).await;
         }
         state.acknowledged.lock().unwrap().insert(user, size);
@@ -116,7 +116,7 @@ async fn send(sender: usize, state: Arc<State>, stop: watch::Receiver<bool>) {
     }
 }
 
-/// Panics where a callback of a [`Load`] is there in part.
+/// Panics if a callback of a [`Load`] is there in part.
 pub(crate) fn assert_whole(friends: &BTreeMap<String, usize>) {
     for (user, count) in friends {
         let (_, size) = user.rsplit_once(' ').unwrap();

@@ -29,6 +29,6 @@ pub(crate) const APP_ID: u64 = 1400000000;
 /// Something that a test needs is not installed. In CI everything has to be.
 pub(crate) fn skip(missing: &str) {
     assert!(env::var_os("CI").is_none(), "{missing} is not installed");
-    // `println` is not shown where a test passes.
+    // `println` is not shown if a test passes.
     let _ = writeln!(io::stderr(), "skipped: {missing} is not installed");
 }

@@ -11,12 +11,12 @@ use tempfile::TempDir;
 pub(crate) struct Postgres {
     programs: PathBuf,
     directory: TempDir,
-    /// Who runs it where the test is run by root, as whom PostgreSQL won't run.
+    /// Who runs it if the test is run by root, as whom PostgreSQL won't run.
     user: Option<(u32, u32)>,
 }
 
 impl Postgres {
-    /// `None` where it is not installed.
+    /// `None` if it is not installed.
     pub(crate) fn start() -> Option<Self> {
         let directory = TempDir::new().unwrap();
         let user = match directory.path().metadata().unwrap().uid() {
@@ -45,7 +45,7 @@ impl Postgres {
         self.url_at(self.socket())
     }
 
-    /// Where a proxy listens in another folder.
+    /// If a proxy listens, in another folder.
     pub(crate) fn url_at(&self, socket: &Path) -> String {
         let socket = socket.display();
         format!("postgres://postgres@localhost/postgres?host={socket}")
