@@ -11,6 +11,7 @@ use super::{
     flag,
     lenient::LenientText,
     object::Object,
+    without_spare_room,
 };
 
 /// The packet of `Sns.CallbackFriendAdd`: friends have been added.
@@ -110,9 +111,6 @@ struct BorrowedPair<'a> {
     initiator_account: LenientText<'a>,
 }
 
-/// For how many pairs a list may keep spare room. It has grown by doubling, and a handler may keep it.
-const SPARE_PAIRS: usize = 64;
-
 fn pair_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<FriendPair>, D::Error> {
     struct Pairs;
 
@@ -131,10 +129,7 @@ fn pair_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<FriendPai
                     last.fill(&pair);
                 }
             }
-            if pairs.capacity() - pairs.len() > SPARE_PAIRS {
-                pairs.shrink_to_fit();
-            }
-            Ok(pairs)
+            Ok(without_spare_room(pairs))
         }
     }
 

@@ -139,6 +139,16 @@ fn parse_in_one_pass<P: Packet>(body: &[u8]) -> Option<P> {
     }
 }
 
+/// A list has grown by doubling, and a handler may keep it. A few pairs are not worth the move.
+fn without_spare_room<T>(mut pairs: Vec<T>) -> Vec<T> {
+    const FEW: usize = 64;
+
+    if pairs.capacity() - pairs.len() > FEW {
+        pairs.shrink_to_fit();
+    }
+    pairs
+}
+
 fn malformed(error: serde_json::Error) -> Rejection {
     Rejection::MALFORMED.with(error.into())
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Packet, UserId, command::CommandOf, object::Object};
+use super::{Packet, UserId, command::CommandOf, object::Object, without_spare_room};
 
 /// One pair of [`FriendDelete`], [`BlackListAdd`] or [`BlackListDelete`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -37,6 +37,10 @@ impl<'de> Deserialize<'de> for AccountPair {
     }
 }
 
+fn pair_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<AccountPair>, D::Error> {
+    Vec::deserialize(deserializer).map(without_spare_room)
+}
+
 /// Declares a packet that has nothing but pairs of accounts.
 macro_rules! packet_of_pairs {
     ($(#[$docs:meta])+ $name:ident, $command:literal) => {
@@ -48,6 +52,7 @@ macro_rules! packet_of_pairs {
             #[serde(default)]
             callback_command: CommandOf<Self>,
             /// `PairList`: one pair for each change.
+            #[serde(deserialize_with = "pair_list")]
             pub pair_list: Vec<AccountPair>,
         }
 
