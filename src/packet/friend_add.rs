@@ -310,6 +310,14 @@ mod tests {
     }
 
     #[test]
+    fn a_long_list_keeps_little_spare_room() {
+        let pairs = vec![json!({"From_Account": "a", "To_Account": "b"}); 1100];
+        let packet = parse(json!({"PairList": pairs}));
+        assert_eq!(packet.pair_list.len(), 1100);
+        assert!(packet.pair_list.capacity() <= 1164);
+    }
+
+    #[test]
     fn client_cmd_has_two_spellings_and_is_open() {
         for (text, expected) in [
             ("friend_add", ClientCmd::FriendAdd),
@@ -320,7 +328,9 @@ mod tests {
             ("", ClientCmd::Other(String::new())),
         ] {
             let packet = parse(json!({"PairList": [], "ClientCmd": text}));
-            assert_eq!(packet.client_cmd, Some(expected));
+            assert_eq!(packet.client_cmd, Some(expected.clone()));
+            assert_eq!(text.parse(), Ok(expected.clone()));
+            assert_eq!(expected.to_string().parse(), Ok(expected));
         }
     }
 

@@ -98,3 +98,59 @@ packet_of_pairs! {
     /// Source: Tencent's page "After a User Is Removed from a Blocklist" (1047/34362).
     BlackListDelete, "Sns.CallbackBlackListDelete"
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+
+    use serde::de::DeserializeOwned;
+
+    use super::*;
+
+    fn is_read_and_written_as_tencent_does<P>(pairs: impl Fn(&P) -> &[AccountPair])
+    where
+        P: Packet + Serialize + DeserializeOwned + Debug + PartialEq + Clone,
+    {
+        let text = format!(
+            r#"{{"CallbackCommand":"{}","PairList":[{{"From_Account":"a","To_Account":"b"}}]}}"#,
+            P::COMMAND,
+        );
+        let packet: P = serde_json::from_str(&text).unwrap();
+        let [pair] = pairs(&packet) else {
+            panic!("{packet:?}")
+        };
+        assert_eq!((&*pair.from_account, &*pair.to_account), ("a", "b"));
+        assert_eq!(serde_json::to_string(&packet).unwrap(), text);
+        let without_command = text.replace("CallbackCommand", "New");
+        assert_eq!(serde_json::from_str::<P>(&without_command).unwrap(), packet);
+
+        for (part, other) in [
+            (P::COMMAND, "Sns.CallbackFriendAdd"),
+            (r#""a""#, "1"),
+            (r#""b""#, "null"),
+            (r#""From_Account":"a","#, ""),
+            (r#"{"From_Account":"a","To_Account":"b"}"#, r#"["a","b"]"#),
+            ("PairList", "Pairs"),
+        ] {
+            let odd = text.replace(part, other);
+            serde_json::from_str::<P>(&odd).expect_err(&odd);
+        }
+    }
+
+    #[test]
+    fn each_is_read_and_written_as_tencent_does() {
+        is_read_and_written_as_tencent_does(|packet: &FriendDelete| &packet.pair_list);
+        is_read_and_written_as_tencent_does(|packet: &BlackListAdd| &packet.pair_list);
+        is_read_and_written_as_tencent_does(|packet: &BlackListDelete| &packet.pair_list);
+    }
+
+    #[test]
+    fn a_long_list_keeps_little_spare_room() {
+        let pair = r#"{"From_Account":"a","To_Account":"b"}"#;
+        let pairs = vec![pair; 1100].join(",");
+        let text = format!(r#"{{"PairList":[{pairs}]}}"#);
+        let packet: FriendDelete = serde_json::from_str(&text).unwrap();
+        assert_eq!(packet.pair_list.len(), 1100);
+        assert!(packet.pair_list.capacity() <= 1164);
+    }
+}
