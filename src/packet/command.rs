@@ -197,8 +197,10 @@ impl<'de, P: Packet> Deserialize<'de> for CommandOf<P> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Text(command) = Text::deserialize(deserializer)?;
         if command != P::COMMAND {
-            let expected = format_args!("the CallbackCommand is not {}", P::COMMAND);
-            return Err(D::Error::custom(expected));
+            let expected = P::COMMAND;
+            return Err(D::Error::custom(format_args!(
+                "the CallbackCommand is not {expected}"
+            )));
         }
         Ok(Self::default())
     }
