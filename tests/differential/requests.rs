@@ -129,7 +129,37 @@ const NAMES: &[&str] = &[
     "",
 ];
 
-/// Values that one parameter or another may have. Not all of them are texts.
+const SDK_APP_IDS: &[&str] = &[
+    "",
+    "01400000000",
+    "0000000000000000000000000000000000001400000000",
+    "+1400000000",
+    " 1400000000",
+    "1400000000 ",
+    "1400000000.0",
+    "1400000001",
+    "18446744075109551616",
+    "\u{661}400000000",
+];
+
+const CONTENT_TYPES: &[&str] = &["", " json", "json;", "application/json", "xml"];
+
+const CLIENT_IPS: &[&str] = &[
+    "",
+    "[::1]",
+    "::ffff:127.0.0.1",
+    "127.0.0.1, 10.0.0.1",
+    "127.0.0.1:80",
+    "127.0.0.01",
+    " 127.0.0.1",
+    "fe80::1%eth0",
+];
+
+const PLATFORMS: &[&str] = &[
+    "", "RESTAPI", "macOS", "IPAD", "UNKOWN", "Watch", " Web", "\u{202e}",
+];
+
+/// Values that any parameter may have. Not all of them are texts.
 const VALUES: &[&[u8]] = &[
     b"",
     b"Sns.CallbackFriendAdd",
@@ -138,27 +168,10 @@ const VALUES: &[&[u8]] = &[
     b"Sns.CallbackFriendAdd\0",
     b"sns.callbackfriendadd",
     b"1400000000",
-    b"01400000000",
-    b"0000000000000000000000000000000000001400000000",
-    b"+1400000000",
-    b" 1400000000",
-    b"1400000001",
-    b"18446744075109551616",
     b"1400000000\xff",
     b"json",
-    b"JSON",
-    b"application/json",
     b"127.0.0.1",
-    b"::1",
-    b"[::1]",
-    b"::ffff:127.0.0.1",
-    b"127.0.0.1, 10.0.0.1",
-    b"127.0.0.01",
-    b"fe80::1%eth0",
-    b"RESTAPI",
-    b"macOS",
-    b"UNKOWN",
-    b"Watch\xff",
+    b"Web\xff",
     b"\xe7\x95\x8c & = + % #?",
     b"a+b",
     &[b'x'; 3000],
@@ -194,9 +207,11 @@ const ODD_SEGMENTS: &[&str] = &[
 
 /// The query and the tokens of who receives it.
 fn a_query(webhook: Webhook) -> impl Strategy<Value = (String, Vec<&'static str>)> {
-    let usual = |name: &'static str, values: &'static [&str], times| {
-        let usual = select(values).prop_map(|value| Some(value.as_bytes()));
-        let other = prop_oneof![Just(None), select(VALUES).prop_map(Some)];
+    let usual = |name: &'static str, values: &'static [&str], near: &'static [&str], times| {
+        let bytes = |value: &'static str| Some(value.as_bytes());
+        let usual = select(values).prop_map(bytes);
+        let near = select(near).prop_map(bytes);
+        let other = prop_oneof![2 => near, 1 => Just(None), 1 => select(VALUES).prop_map(Some)];
         (mostly(usual, times, other), any::<Encoding>()).prop_map(move |(value, encoding)| {
             value.map(|value| encoding.segment(name.as_bytes(), value))
         })
@@ -206,11 +221,11 @@ fn a_query(webhook: Webhook) -> impl Strategy<Value = (String, Vec<&'static str>
         .prop_map(|(command, encoding)| Some(encoding.segment(b"CallbackCommand", command)));
     let own = (
         command,
-        usual("SdkAppid", &["1400000000"], 40),
-        usual("contenttype", &["json", "JSON", "Json"], 40),
-        usual("ClientIP", &["127.0.0.1", "::1"], 4),
-        usual("OptPlatform", &["Web", "iOS", "MAC", "Watch"], 4),
-        usual("RequestId", &["1f-2e", "a b"], 2),
+        usual("SdkAppid", &["1400000000"], SDK_APP_IDS, 20),
+        usual("contenttype", &["json", "JSON", "Json"], CONTENT_TYPES, 30),
+        usual("ClientIP", &["127.0.0.1", "::1"], CLIENT_IPS, 3),
+        usual("OptPlatform", &["Web", "iOS", "MAC"], PLATFORMS, 3),
+        usual("RequestId", &["1f-2e"], &["", "a b"], 2),
     );
     let own = own.prop_map(|(a, b, c, d, e, f)| [a, b, c, d, e, f]);
     let extra = prop_oneof![
@@ -242,6 +257,7 @@ fn a_signature() -> impl Strategy<Value = (Vec<&'static str>, [Option<Segment>; 
         vec![],
         vec!["xxxxyyyy"],
         vec!["new-token", "xxxxyyyy"],
+        vec!["xxxxyyyy", "a", "b", "c", "d", "new-token"],
     ]);
     let near = select(vec![0, 0, 0, 0, -1, 1, -60, -61, 60, 61, -3601, 3601]);
     let near = near.prop_map(|delta| NOW.saturating_add_signed(delta).to_string());
@@ -378,6 +394,7 @@ const STRINGS: &[&[u8]] = &[
     b"\"\\ud83d\\ude00\"",
     b"\"a\\\"b\\\\c\\/\\b\\f\\n\\r\\t\"",
     b"\"\\u0000\"",
+    b"\"\\\\\"",
     b"\"[{\"",
     b"\"0\"",
     b"\"0.0\"",
@@ -460,6 +477,7 @@ const SCALARS: &[&[u8]] = &[
 
 /// In quotes.
 const FLAGS: &[&[u8]] = &[
+    b"\"\"",
     b"\"0\"",
     b"\"1\"",
     b"\"-0\"",
@@ -485,7 +503,7 @@ fn any_value() -> impl Strategy<Value = Fragment> + Clone {
     let leaf = prop_oneof![
         20 => one_of(STRINGS),
         20 => one_of(SCALARS),
-        6 => one_of(DAMAGED),
+        10 => one_of(DAMAGED),
         1 => one_of(NOT_JSON),
         1 => Just([b"[".repeat(200), b"]".repeat(200)].concat()),
         1 => Just([&b"{\"a\":".repeat(200)[..], b"0", &b"}".repeat(200)].concat()),
@@ -603,7 +621,7 @@ fn a_body(webhook: Webhook) -> impl Strategy<Value = Bytes> {
     let space = select(vec!["", " ", "\n", "\r\n\t "]);
     let body = (a_packet(webhook), space).prop_map(|(packet, space)| spread(&packet, space));
     let other = prop_oneof![any_value(), vec(any::<u8>(), 0..20)];
-    let change = prop_oneof![12 => Just(None), 1 => a_change().prop_map(Some)];
+    let change = prop_oneof![8 => Just(None), 1 => a_change().prop_map(Some)];
     (mostly(body, 60, other), change).prop_map(|(mut body, change)| {
         if let Some(change) = change {
             change.apply(&mut body);
@@ -669,6 +687,8 @@ fn a_change() -> impl Strategy<Value = Change> {
         any::<Index>().prop_map(Change::Cut),
         select(ODD).prop_map(Change::Before),
         select(ODD).prop_map(Change::After),
+        Just(Change::Before(b"\xef\xbb\xbf")),
+        Just(Change::After(b"\0")),
     ]
 }
 

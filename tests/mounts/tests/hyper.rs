@@ -8,7 +8,8 @@ use http::{
     header::{CONNECTION, UPGRADE},
 };
 use http_body::Body;
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use mounts::{check_at, handle, layer, router, serve};
 use tokio::{
@@ -25,11 +26,9 @@ async fn around_a_service() {
 }
 
 #[tokio::test]
-async fn with_the_types_of_bodies_kept() {
+async fn with_a_request_body_of_another_type() {
     let service = ServiceBuilder::new()
-        .map_request(|request: Request<hyper::body::Incoming>| {
-            request.map(http_body_util::BodyExt::boxed)
-        })
+        .map_request(|request: Request<Incoming>| request.map(BodyExt::boxed))
         .layer(layer())
         .service_fn(handle);
     check_at(serve(service).await).await;
