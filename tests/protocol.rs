@@ -694,6 +694,7 @@ mod the_body {
             for turn in 1.. {
                 assert_pending!(response.poll());
                 if inner.calls() > 0 {
+                    assert!(turn > 3);
                     break;
                 }
                 assert!(response.is_woken());
