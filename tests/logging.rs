@@ -123,8 +123,9 @@ fn what_fails_verification_is_a_warning_once_a_minute_with_the_count_of_those_be
 
 #[test]
 fn a_verified_callback_that_is_lost_is_a_warning_each_time() {
+    let layer = signed_layer();
     for _ in 0..3 {
-        let line = line_of(&signed_layer(), with_body(&signed(), "null"));
+        let line = line_of(&layer, with_body(&signed(), "null"));
         assert!(line.starts_with(" WARN tower_tencent_chat: verified callback lost: "));
         assert!(!line.contains("held_back"), "{line}");
     }

@@ -15,6 +15,7 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response, header::CONTENT_LENGTH};
 use http_body::{Body, Frame};
+use http_body_util::Full;
 use tokio_test::{assert_pending, assert_ready, assert_ready_err, assert_ready_ok, task};
 use tower::{Layer, Service, ServiceBuilder, limit::ConcurrencyLimitLayer};
 use tower_tencent_chat::{
@@ -106,6 +107,19 @@ mod readiness {
         assert_pending!(response.poll());
         answer!(handle);
         assert_eq!(assert_ready_ok!(response.poll()).status(), 200);
+    }
+
+    #[test]
+    fn a_layer_that_keeps_the_bodies_is_ready_when_the_inner_service_is() {
+        type Whole = Full<Bytes>;
+        let (mut service, mut handle): (_, mock::Handle<Request<Whole>, Response<Whole>>) =
+            mock::spawn_with(|mock| layer().same_body().layer(mock));
+        handle.allow(0);
+        assert_pending!(service.poll_ready::<Request<Whole>>());
+        handle.allow(1);
+        assert_ready_ok!(service.poll_ready::<Request<Whole>>());
+        handle.send_error("out of order");
+        assert_ready_err!(service.poll_ready::<Request<Whole>>());
     }
 
     #[test]
@@ -671,17 +685,24 @@ mod the_body {
     }
 
     #[test]
-    fn lets_others_have_a_turn_if_its_frames_are_always_there() {
+    fn lets_others_have_a_turn_now_and_then_if_its_frames_are_always_there() {
         for step in [data(""), trailers()] {
-            let endless = || Script::new(std::iter::repeat_n(step.clone(), 100_000));
-            let (body, probe) = endless();
+            let frames = std::iter::repeat_n(step, 3000).chain([data(packet())]);
+            let (body, probe) = Script::new(frames);
             let inner = Inner::default();
-            let mut response = task::spawn(layer().layer(inner).call(callback(body)));
-            for turn in 1..=3 {
+            let mut response = task::spawn(layer().layer(inner.clone()).call(callback(body)));
+            for turn in 1.. {
                 assert_pending!(response.poll());
+                if inner.calls() > 0 {
+                    assert!(turn > 3);
+                    break;
+                }
                 assert!(response.is_woken());
-                assert!(probe.polls() <= turn * 1000, "{}", probe.polls());
+                // In one turn at least as many as a mebibyte comes in.
+                let polls = probe.polls();
+                assert!((64 * turn..1000 * turn).contains(&polls), "{polls}");
             }
+            assert_eq!(probe.polls(), 3002);
         }
     }
 

@@ -142,6 +142,9 @@ async fn each_of_many_routes_gets_its_own_callbacks() {
         let response = router.clone().oneshot(request).await.unwrap();
         assert_eq!(text(response).await, command);
     }
+    let in_lower_case = CallbackRequest::new("numbered.0", APP_ID, "{}").build();
+    let response = router.oneshot(in_lower_case).await.unwrap();
+    assert_eq!(text(response).await, OK);
 }
 
 #[test]
@@ -164,6 +167,7 @@ async fn a_second_command_is_refused_whichever_route_it_names() {
         "CallbackCommand=Sns.CallbackFriendDelete&CallbackCommand=Sns.CallbackFriendAdd",
         "CallbackCommand=Sns.CallbackFriendAdd&CallbackCommand=Sns.CallbackFriendAdd",
         "CallbackCommand=State.StateChange&CallbackCommand=Sns.CallbackFriendAdd",
+        "CallbackCommand=Sns.CallbackFriendAdd&CallbackCommand=State.StateChange",
         "CallbackCommand&Callback%43ommand=Sns%2eCallbackFriendAdd",
     ] {
         let request = Request::post(format!("/?SdkAppid={APP_ID}&{commands}"));
@@ -239,7 +243,11 @@ async fn a_fallback_gets_the_request_untouched_and_answers_for_itself() {
         .fallback(service_fn(async |request: Request<Script>| {
             assert_eq!(request.method(), "PATCH");
             assert_eq!(request.uri(), "/path?CallbackCommand=Sns.Other&a=%20");
-            assert_eq!(request.headers()["x-some"], "header");
+            assert_eq!(request.version(), Version::HTTP_10);
+            assert_eq!(request.headers().len(), 3);
+            assert_eq!(request.headers()["content-length"], "4");
+            let twice = request.headers().get_all("x-some").iter();
+            assert!(twice.eq(["header", "twice"]));
             assert_eq!(request.extensions().len(), 1);
             assert_eq!(request.extensions().get(), Some(&7_u8));
             assert_eq!(request.body().size_hint().exact(), Some(4));
@@ -253,7 +261,10 @@ async fn a_fallback_gets_the_request_untouched_and_answers_for_itself() {
         }));
     let (body, _) = Script::new([data("body"), trailers()]);
     let request = Request::patch("/path?CallbackCommand=Sns.Other&a=%20")
+        .version(Version::HTTP_10)
+        .header("content-length", "4")
         .header("x-some", "header")
+        .header("x-some", "twice")
         .extension(7_u8)
         .body(body.size_hint(4, Some(4)));
     let response = router.oneshot(request.unwrap()).await.unwrap();

@@ -253,5 +253,7 @@ fn a_request_for_tests_has_the_path_it_was_given_and_the_whole_query() {
     }
     let signed = chat().signed(&token(TOKEN), now()).callback::<FriendAdd>();
     assert_eq!(signed.context().request_time, Some(now()));
-    assert_eq!(signed.pair_list[0].to_account, "bob");
+    let pair = &signed.pair_list[0];
+    assert_eq!(pair.to_account, "bob");
+    assert_eq!(pair.initiator_account.as_deref(), Some("alice"));
 }

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
 use tower_tencent_chat::{
-    BlackListAdd, BlackListDelete, CallbackLayer, ClientCmd, FriendAdd, FriendDelete, Packet,
+    AccountPair, BlackListAdd, BlackListDelete, CallbackLayer, ClientCmd, FriendAdd, FriendDelete,
+    FriendPair, Packet,
     RejectionKind::{CommandMismatch, MalformedPacket},
     test_util::CallbackRequest,
 };
@@ -34,6 +35,7 @@ async fn the_pages_own_packet_is_read_whole() {
         ("id", "id3", Some("id")),
     ]));
     assert_eq!(callback.client_cmd, Some(ClientCmd::FriendAdd));
+    assert!(matches!("Friend_Add".into(), ClientCmd::Other(_)));
     assert_eq!(callback.admin_account, None);
     assert!(callback.force_flag);
 }
@@ -61,7 +63,7 @@ async fn an_event_is_lost_to_a_damaged_account_and_to_nothing_else() {
         (
             r#"{"EventTime":1669872112000,"CallbackCommand":"Sns.CallbackFriendAdd","PairList":[{
                 "From_Account":"a","To_Account":"b","Initiator_Account":7,"New":1e400}],
-                "ClientCmd":[],"Admin_Account":"\ud800","ForceFlag":{},"New":["\udc00"]}"#,
+                "ClientCmd":[1,"friend_add"],"Admin_Account":"\ud800","ForceFlag":{},"New":["\udc00"]}"#,
             None,
         ),
         (
@@ -204,6 +206,9 @@ fn a_pair_is_an_object_in_each_webhook() {
         refuses::<BlackListAdd>(pair);
         refuses::<BlackListDelete>(pair);
     }
+    // By themselves they are objects as well.
+    serde_json::from_str::<FriendPair>(r#"["a","b","a"]"#).unwrap_err();
+    serde_json::from_str::<AccountPair>(r#"["a","b"]"#).unwrap_err();
 }
 
 #[test]

@@ -2,16 +2,17 @@
 
 use std::convert::Infallible;
 
+use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, Version};
 use http_body::Body;
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Full};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_tencent_chat::{CallbackResponse, Rejection, RequestBody};
 
 use crate::{
     PACKET, REQUIRED,
     common::{
-        SIGN, TIME, fail, kind,
+        OK, SIGN, TIME, fail, kind,
         refused::{self, refused},
         script::{Script, Step, data},
         signed, text,
@@ -119,11 +120,14 @@ async fn a_refusal_repeats_nothing_of_the_request() {
 }
 
 #[tokio::test]
-async fn an_error_info_is_told_whole() {
+async fn code_and_text_of_an_envelope_are_told_as_they_are() {
     let long = "why ".repeat(10_000);
-    let response: Response<String> = {
-        let response: Response<bytes::Bytes> = CallbackResponse::fail(long.clone()).into();
-        response.map(|body| String::from_utf8(body.into()).unwrap())
-    };
-    assert_eq!(text(response).await, fail(&long));
+    let discard = CallbackResponse::ok().with_error_code(2);
+    for (envelope, expected) in [
+        (CallbackResponse::fail(long.clone()), fail(&long)),
+        (discard, OK.replace("0", "2")),
+    ] {
+        let response: Response<Full<Bytes>> = envelope.into();
+        assert_eq!(text(response).await, expected);
+    }
 }

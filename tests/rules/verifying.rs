@@ -281,6 +281,7 @@ async fn with_no_token_time_and_signature_are_ignored_and_the_clock_is_not_asked
     for parameters in [
         "",
         "Sign=",
+        "RequestTime=1669872112",
         "RequestTime=%2B1junk",
         "Sign=%FF&RequestTime=18446744073709551616",
     ] {
