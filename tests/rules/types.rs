@@ -224,6 +224,8 @@ fn debug_shows_the_rules_and_no_token() {
     ] {
         assert!(shown.contains("sdk_app_id: 1400000000"), "{shown}");
         assert!(shown.contains("tokens: [Token(..)]"), "{shown}");
+        assert!(shown.contains("request_time_window: 60s"), "{shown}");
+        assert!(shown.contains("max_body_size: 1048576"), "{shown}");
         assert!(!shown.contains("xxxxyyyy"), "{shown}");
     }
     assert_eq!(format!("{:?}", chat()), "CallbackRequest { .. }");
