@@ -118,16 +118,23 @@ pub trait Packet: DeserializeOwned + Send + Sync + 'static {
 
 /// Reads one packet whose `CallbackCommand` is `P`'s.
 pub(crate) fn parse<P: Packet>(body: &[u8]) -> Result<P, Rejection> {
-    parse_in_one_pass(body).map_or_else(|| parse_carefully(body), Ok)
+    match parse_in_one_pass(body) {
+        Some(packet) => Ok(packet),
+        None => parse_carefully(body),
+    }
 }
 
 #[cold]
 fn parse_carefully<P: Packet>(body: &[u8]) -> Result<P, Rejection> {
     parse_in_two_passes(body).or_else(|rejection| {
         let repaired = P::IS_REPAIRED.then(|| repair::without_damage(body));
-        match repaired.flatten() {
-            Some(body) => parse_in_two_passes(&body),
-            None => Err(rejection),
+        let Some(body) = repaired.flatten() else {
+            return Err(rejection);
+        };
+        match parse_in_two_passes(&body) {
+            // What was said of the body as it came names the place.
+            Err(again) if again.kind() == rejection.kind() => Err(rejection),
+            result => result,
         }
     })
 }
