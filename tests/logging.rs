@@ -109,6 +109,9 @@ fn what_fails_verification_is_a_warning_once_a_minute_with_the_count_of_those_be
         (&layer, other_app(), 61, "DEBUG", None),
         (&layer, forged(), 200, " WARN", Some(1)),
         (&layer, forged(), 400, " WARN", None),
+        // The clock is set back: by a minute it waits, by more it doesn't.
+        (&layer, forged(), 340, "DEBUG", None),
+        (&layer, forged(), 339, " WARN", Some(1)),
     ] {
         clock.store(TIME + after, Relaxed);
         let line = line_of(layer, request);
