@@ -22,11 +22,14 @@ async fn send_until(app: &App, prefix: &str, expected: fn(&Answer) -> bool, coun
     let mut acknowledged = Pairs::new();
     let mut seen = 0;
     for n in 0..3000 {
-        let pair = (format!("{prefix} {n}"), "x".repeat(500));
-        let answer = chat.send(&app.url, &add([pair.clone()])).await;
+        // Every second one takes a transaction of several statements.
+        let size = if n % 2 == 0 { 1 } else { 20 };
+        let pairs = (0..size).map(|k| (format!("{prefix} {n}"), format!("{k:0>400}")));
+        let pairs: Vec<_> = pairs.collect();
+        let answer = chat.send(&app.url, &add(pairs.clone())).await;
         seen += usize::from(expected(&answer));
         if answer == Answer::Ok {
-            acknowledged.insert(pair);
+            acknowledged.extend(pairs);
         }
         if seen == count {
             return acknowledged;
@@ -60,7 +63,7 @@ async fn assert_survives_a_full_disk(
     wait_for_health(app, 503).await;
     free();
     let after = send_until(app, "after", is_ok, 50).await;
-    assert_eq!(after.len(), 50);
+    assert_eq!(after.len(), 25 + 25 * 20);
     acknowledged.extend(after);
     app.settle().await;
     wait_for_health(app, 200).await;

@@ -31,6 +31,8 @@ pub(crate) struct Counts {
     pub(crate) fail: usize,
     pub(crate) nothing: usize,
     pub(crate) unreachable: usize,
+    /// Later than Chat waits.
+    pub(crate) late: usize,
 }
 
 /// How many senders there are.
@@ -101,7 +103,12 @@ async fn send(sender: usize, state: Arc<State>, stop: watch::Receiver<bool>) {
         let request = add((0..size).map(|k| (user.clone(), format!("friend {k}"))));
         loop {
             let url = &state.replicas[replica % state.replicas.len()];
-            match state.chat.send(url, &request).await {
+            let start = time::Instant::now();
+            let answer = state.chat.send(url, &request).await;
+            if start.elapsed() > Duration::from_secs(2) {
+                state.counts.send_modify(|counts| counts.late += 1);
+            }
+            match answer {
                 Answer::Ok => break,
                 Answer::Fail(_) => state.counts.send_modify(|counts| counts.fail += 1),
                 Answer::Nothing => state.counts.send_modify(|counts| counts.nothing += 1),
