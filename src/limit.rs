@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::RejectionKind;
+use crate::Rejection;
 
 /// The shortest time between two lines of one kind, in seconds.
 const INTERVAL: u64 = 60;
@@ -45,13 +45,13 @@ impl Limit {
 /// A limit for each kind of loss that a layer knows.
 #[derive(Default)]
 pub(crate) struct Limits {
-    refused: [Limit; RejectionKind::COUNT],
+    refused: [Limit; Rejection::ALL.len()],
     pub(crate) dropped: Limit,
 }
 
 impl Limits {
-    pub(crate) fn refused(&self, kind: RejectionKind) -> &Limit {
-        &self.refused[kind as usize]
+    pub(crate) fn refused(&self, rejection: &Rejection) -> &Limit {
+        &self.refused[rejection.index()]
     }
 }
 
@@ -93,16 +93,11 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_has_a_limit_of_its_own() {
+    fn every_rule_has_a_limit_of_its_own() {
         let limits = Limits::default();
-        assert_eq!(
-            limits.refused(RejectionKind::MethodNotAllowed).pass(1),
-            Some(0)
-        );
-        assert_eq!(
-            limits.refused(RejectionKind::CommandMismatch).pass(1),
-            Some(0)
-        );
-        assert_eq!(limits.refused(RejectionKind::CommandMismatch).pass(1), None);
+        for rejection in Rejection::ALL {
+            assert_eq!(limits.refused(rejection).pass(1), Some(0));
+            assert_eq!(limits.refused(rejection).pass(1), None);
+        }
     }
 }

@@ -3,8 +3,8 @@
 //! Little of what the sender chose is recorded, and only in its `Debug` form, which escapes line breaks.
 
 use std::{
-    collections::BTreeSet,
-    sync::{Mutex, PoisonError},
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
 
@@ -24,8 +24,8 @@ const TARGET: &str = "tower_tencent_chat";
 #[derive(Clone)]
 struct Verified;
 
-/// The commands that there are layers for.
-static MOUNTED: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
+/// The commands that there are layers or routes for, each with the limit of its lines.
+static MOUNTED: Mutex<BTreeMap<&str, Limit>> = Mutex::new(BTreeMap::new());
 
 /// Records a `WARN` with the number of those that were held back before it, or a `DEBUG` if this one is
 /// held back.
@@ -49,13 +49,13 @@ pub(crate) fn refused(
     context: Option<&CallbackContext>,
 ) {
     let kind = rejection.kind();
-    let limit = configuration.limits.refused(kind);
-    let what = context.map_or("callback refused", lost);
+    let limit = configuration.limits.refused(rejection);
+    let what = context.map_or("callback refused", |context| lost(is_verified(context)));
     event!(
         pass(context, limit, configuration),
         command,
         kind = kind.as_str(),
-        detail = rejection.detail().map(display),
+        detail = rejection.detail().map(tracing::field::display),
         request_id = context.and_then(request_id),
         client_ip = context.and_then(client_ip),
         "{what}: {rejection}"
@@ -65,35 +65,32 @@ pub(crate) fn refused(
 /// A callback's future was dropped before its handler was called.
 pub(crate) fn dropped(configuration: &Configuration, command: &str, context: &CallbackContext) {
     let limit = &configuration.limits.dropped;
-    let what = lost(context);
+    let what = lost(is_verified(context));
     event!(
         pass(Some(context), limit, configuration),
         command,
         request_id = request_id(context),
         client_ip = client_ip(context),
-        "{what}: dropped before it was handed on, by a time-out or a sender that hung up"
+        "{what}: dropped before it was handed on: a time-out, a sender that hung up, or a service that \
+         failed before it was ready"
     );
 }
 
 /// `Acknowledge` has answered a webhook.
 pub(crate) fn acknowledged(uri: &Uri, extensions: &Extensions) {
-    static LIMIT: Limit = Limit::new();
-
-    let Some(command) = query::commands(uri).find_map(|command| mounted(&command)) else {
-        return;
-    };
-    let cause = "is the layer around this route and method, and a handler behind it?";
-    if extensions.get::<Verified>().is_some() {
-        tracing::warn!(
-            target: TARGET,
-            command,
-            "verified callback lost: it was only acknowledged, though there is a layer for it; {cause}"
-        );
-    } else {
+    let is_verified = extensions.get::<Verified>().is_some();
+    for command in query::commands(uri) {
+        let passed = match mounted().get(&*command) {
+            None => continue,
+            Some(_) if is_verified => Some(0),
+            Some(limit) => limit.pass(now()),
+        };
+        let what = lost(is_verified);
         event!(
-            LIMIT.pass(now()),
-            command,
-            "callback lost: it was only acknowledged, though there is a layer for it; {cause}"
+            passed,
+            command = &*command,
+            "{what}: it was only acknowledged, though there is a layer for it; is the layer around this \
+             route and method, and a handler behind it?"
         );
     }
 }
@@ -132,19 +129,17 @@ pub(crate) fn not_extracted(uri: &Uri, command: &str) {
     }
 }
 
-/// Remembers that there is a layer for a command.
-pub(crate) fn layer_made(command: &'static str) {
-    let mut mounted = MOUNTED.lock().unwrap_or_else(PoisonError::into_inner);
-    mounted.insert(command);
+/// Remembers that there is a layer or a route for a command.
+pub(crate) fn mount(command: &'static str) {
+    mounted().entry(command).or_default();
 }
 
-fn mounted(command: &str) -> Option<&'static str> {
-    let mounted = MOUNTED.lock().unwrap_or_else(PoisonError::into_inner);
-    mounted.get(command).copied()
+fn mounted() -> MutexGuard<'static, BTreeMap<&'static str, Limit>> {
+    MOUNTED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Marks a callback as one that must not get lost.
-pub(crate) fn verified(context: &CallbackContext, extensions: &mut Extensions) {
+pub(crate) fn handed_on(context: &CallbackContext, extensions: &mut Extensions) {
     if is_verified(context) {
         extensions.insert(Verified);
     }
@@ -154,8 +149,8 @@ fn is_verified(context: &CallbackContext) -> bool {
     context.request_time.is_some()
 }
 
-fn lost(context: &CallbackContext) -> &'static str {
-    if is_verified(context) {
+fn lost(is_verified: bool) -> &'static str {
+    if is_verified {
         "verified callback lost"
     } else {
         "callback lost"

@@ -15,6 +15,6 @@ pub(crate) fn not_a_webhook(_: &Method) {}
 #[cfg(feature = "axum")]
 pub(crate) fn not_extracted(_: &Uri, _: &str) {}
 
-pub(crate) fn layer_made(_: &'static str) {}
+pub(crate) fn mount(_: &'static str) {}
 
-pub(crate) fn verified(_: &CallbackContext, _: &mut Extensions) {}
+pub(crate) fn handed_on(_: &CallbackContext, _: &mut Extensions) {}

@@ -163,7 +163,8 @@ fn a_future_that_is_dropped_before_its_handler_was_called_is_a_warning() {
         head.map(|_| Script::new([data("{"), Step::Wait]).0)
     };
     let dropped = " WARN tower_tencent_chat: verified callback lost: dropped before it was handed \
-                   on, by a time-out or a sender that hung up command=\"Sns.CallbackFriendAdd\"";
+                   on: a time-out, a sender that hung up, or a service that failed before it was \
+                   ready command=\"Sns.CallbackFriendAdd\"";
     let id = " request_id=\"8f14\"";
     let ip = " client_ip=127.0.0.1";
 
@@ -282,7 +283,7 @@ fn a_layer_that_a_callback_gets_around_is_a_warning() {
             other,
             callback_of::<OtherMethod>(),
             format!(
-                "DEBUG tower_tencent_chat: callback lost: {ONLY_ACKNOWLEDGED} \
+                " WARN tower_tencent_chat: callback lost: {ONLY_ACKNOWLEDGED} \
                  command=\"OtherMethod\""
             ),
         ),

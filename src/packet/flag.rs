@@ -8,6 +8,8 @@ use serde::{
     de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
+use super::lenient::LenientText;
+
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     deserializer.deserialize_any(Flag)
 }
@@ -69,7 +71,8 @@ impl<'de> Visitor<'de> for Flag {
         let mut flag = true;
         while let Some(name) = object.next_key::<Cow<'_, str>>()? {
             if name == NUMBER {
-                flag = is_set(&object.next_value::<Cow<'_, str>>()?);
+                let LenientText(number) = object.next_value()?;
+                flag = number.is_none_or(|number| is_set(&number));
             } else {
                 object.next_value::<IgnoredAny>()?;
             }

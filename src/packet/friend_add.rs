@@ -77,8 +77,10 @@ impl FriendAdd {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl Packet for FriendAdd {
     const COMMAND: &'static str = "Sns.CallbackFriendAdd";
+    const IS_REPAIRED: bool = true;
 }
 
 /// One pair of [`FriendAdd`].

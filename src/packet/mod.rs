@@ -109,18 +109,32 @@ pub use self::{
 pub trait Packet: DeserializeOwned + Send + Sync + 'static {
     /// The `CallbackCommand` of the webhook, such as `Sns.CallbackFriendAdd`.
     const COMMAND: &'static str;
+
+    /// Whether a value that no type can hold, such as half a surrogate, is read as `null`. Not for types
+    /// that might decide something by an optional field.
+    #[doc(hidden)]
+    const IS_REPAIRED: bool = false;
 }
 
 /// Reads one packet whose `CallbackCommand` is `P`'s.
 pub(crate) fn parse<P: Packet>(body: &[u8]) -> Result<P, Rejection> {
-    if let Some(packet) = parse_in_one_pass(body) {
-        return Ok(packet);
-    }
+    parse_in_one_pass(body).map_or_else(|| parse_carefully(body), Ok)
+}
+
+#[cold]
+fn parse_carefully<P: Packet>(body: &[u8]) -> Result<P, Rejection> {
+    parse_in_two_passes(body).or_else(|rejection| {
+        let repaired = P::IS_REPAIRED.then(|| repair::without_damage(body));
+        match repaired.flatten() {
+            Some(body) => parse_in_two_passes(&body),
+            None => Err(rejection),
+        }
+    })
+}
+
+fn parse_in_two_passes<P: Packet>(body: &[u8]) -> Result<P, Rejection> {
     match command::find(body, P::COMMAND).map_err(malformed)? {
-        Found::Expected => serde_json::from_slice(body).or_else(|error| {
-            let repaired = repair::without_damage(body);
-            serde_json::from_slice(&repaired).map_err(|_| malformed(error))
-        }),
+        Found::Expected => serde_json::from_slice(body).map_err(malformed),
         Found::Other => Err(Rejection::COMMAND),
         Found::Absent => Err(Rejection::MALFORMED.with(Detail::NoCommand)),
     }
@@ -265,7 +279,8 @@ mod tests {
         for (bytes, expected) in [
             (&b"{\"New\":\"\xc3\","[..], None),
             (b"{\"New\":[\"\xed\xa0\x80\"],", None),
-            (b"{\"\xff\":1,", Some(RejectionKind::MalformedPacket)),
+            (b"{\"\xff\":1,", None),
+            (b"{\"\\ud800\":1,\"\\udc00\":2,", None),
             (b"\xff{", Some(RejectionKind::MalformedPacket)),
         ] {
             let body = [bytes, rest].concat();
@@ -365,6 +380,25 @@ mod tests {
                 "{body}"
             );
         }
+    }
+
+    #[test]
+    fn the_packet_of_a_user_is_not_repaired() {
+        #[derive(Debug, Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Message {
+            text: Option<String>,
+        }
+
+        impl Packet for Message {
+            const COMMAND: &'static str = "X";
+        }
+
+        let whole = br#"{"CallbackCommand":"X","Text":"spam"}"#;
+        assert_eq!(parse::<Message>(whole).unwrap().text.unwrap(), "spam");
+        let damaged = br#"{"CallbackCommand":"X","Text":"spam \ud800"}"#;
+        let rejection = parse::<Message>(damaged).unwrap_err();
+        assert_eq!(rejection.kind(), RejectionKind::MalformedPacket);
     }
 
     /// Declares packet types of every shape that a user might write.

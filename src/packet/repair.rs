@@ -1,13 +1,15 @@
 //! What JSON can say and no type can hold: half a surrogate, a number out of range, bytes in a string
 //! that aren't UTF-8. serde_json stops there, and all the other fields are lost with it.
 
+use serde::de::IgnoredAny;
+
 use super::command::Text;
 
 /// The body with `null` in place of each such value, and `""` in place of each such name, so that it
-/// costs no more than its own field.
-///
-/// The body has to be JSON, so that a token ends where it seems to.
-pub(super) fn without_damage(json: &[u8]) -> Vec<u8> {
+/// costs no more than its own field; `None` if there is none, or if the body isn't JSON.
+pub(super) fn without_damage(json: &[u8]) -> Option<Vec<u8>> {
+    // It looks for no value's meaning. In what is JSON, a token ends where it seems to.
+    serde_json::from_slice::<IgnoredAny>(json).ok()?;
     let mut repaired = Vec::with_capacity(json.len());
     let mut rest = json;
     while let Some(first) = rest.first() {
@@ -24,7 +26,7 @@ pub(super) fn without_damage(json: &[u8]) -> Vec<u8> {
         });
         rest = after;
     }
-    repaired
+    (repaired != json).then_some(repaired)
 }
 
 fn is_damaged(token: &[u8]) -> bool {
@@ -72,15 +74,27 @@ mod tests {
             ("", None),
         ] {
             let repaired = without_damage(json.as_bytes());
-            assert_eq!(repaired, expected.unwrap_or(json).as_bytes(), "{json}");
+            assert_eq!(repaired.as_deref(), expected.map(str::as_bytes), "{json}");
         }
-        assert_eq!(without_damage(b"[\"a\xff\",1]"), b"[null,1]");
+        assert_eq!(without_damage(b"[\"a\xff\",1]").unwrap(), b"[null,1]");
     }
 
     #[test]
-    fn what_is_not_json_ends_all_the_same() {
-        for json in ["\"", "\"a", "\"\\", "-", "1e", "\u{feff}", "é\""] {
-            without_damage(json.as_bytes());
+    fn what_is_not_json_is_not_repaired() {
+        for json in [
+            "",
+            "\"",
+            "\"a",
+            "\"\\",
+            "-",
+            "1e",
+            "\u{feff}",
+            "é\"",
+            "[\"\\x\"]",
+            "[01]",
+            "[1e400",
+        ] {
+            assert_eq!(without_damage(json.as_bytes()), None, "{json}");
         }
     }
 }

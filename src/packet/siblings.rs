@@ -56,8 +56,11 @@ macro_rules! packet_of_pairs {
             pub pair_list: Vec<AccountPair>,
         }
 
+        // The compiler would show this macro to whoever misses an `impl` of their own.
+        #[diagnostic::do_not_recommend]
         impl Packet for $name {
             const COMMAND: &'static str = $command;
+            const IS_REPAIRED: bool = true;
         }
     };
 }

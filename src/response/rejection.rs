@@ -69,9 +69,6 @@ pub enum RejectionKind {
 }
 
 impl RejectionKind {
-    #[cfg(feature = "tracing")]
-    pub(crate) const COUNT: usize = Self::CommandMismatch as usize + 1;
-
     /// The name in snake case, such as `sign_mismatch`.
     ///
     /// ```
@@ -115,6 +112,13 @@ impl Rejection {
             detail: Some(detail),
             ..self
         }
+    }
+
+    /// The place of its rule in [`ALL`](Self::ALL).
+    #[cfg(feature = "tracing")]
+    pub(crate) fn index(&self) -> usize {
+        let is_same = |other: &Self| other.error_info() == self.error_info();
+        Self::ALL.iter().position(is_same).unwrap_or_default()
     }
 
     #[cfg(feature = "tracing")]
@@ -224,8 +228,8 @@ macro_rules! rejections {
                 detail: None,
             };)+
 
-            #[cfg(test)]
-            const ALL: &[Self] = &[$(Self::$name),+];
+            #[cfg(any(feature = "tracing", test))]
+            pub(crate) const ALL: &[Self] = &[$(Self::$name),+];
         }
     };
 }

@@ -80,11 +80,13 @@ where
         Self::new(State::Called { future })
     }
 
-    /// Verifies a request with the command of `P`, to be read and delivered to `service`.
+    /// Verifies a request with the command of `P`, to be read and delivered to `service`, which may hold
+    /// what its `poll_ready` has `reserved`.
     pub(super) fn receive(
         request: Request<B>,
         configuration: &Arc<Configuration>,
         service: S,
+        reserved: bool,
     ) -> Self
     where
         B: Body,
@@ -95,7 +97,7 @@ where
                 body: ReadBody::new(&head.headers, body, configuration.max_body_size),
                 delivery: Some(Delivery {
                     service,
-                    reserved: true,
+                    reserved,
                     head,
                     context,
                     configuration: Arc::clone(configuration),
@@ -173,7 +175,7 @@ impl<S: Clone> Delivery<S> {
         } = self;
         match read.and_then(|bytes| Ok((packet::parse::<P>(&bytes)?, bytes))) {
             Ok((packet, bytes)) => {
-                trace::verified(&context, &mut head.extensions);
+                trace::handed_on(&context, &mut head.extensions);
                 head.extensions.insert(Callback::new(packet, context));
                 let mut request = Request::from_parts(head, RequestBody::bytes(bytes));
                 lift_axums_limit(&mut request);

@@ -136,7 +136,11 @@ impl<P: Packet> CallbackLayer<P> {
     /// ```
     /// use axum::{Router, body::Body, extract::Request, middleware::Next, response::Response, routing::post};
     /// use tower::ServiceBuilder;
-    /// use tower_tencent_chat::{FriendAddLayer, acknowledge};
+    /// use tower_tencent_chat::{Callback, CallbackResponse, FriendAdd, FriendAddLayer};
+    ///
+    /// async fn friend_added(_: Callback<FriendAdd>) -> CallbackResponse {
+    ///     CallbackResponse::ok()
+    /// }
     ///
     /// async fn log(request: Request<Body>, next: Next) -> Response {
     ///     next.run(request).await
@@ -145,7 +149,7 @@ impl<P: Packet> CallbackLayer<P> {
     /// let layers = ServiceBuilder::new()
     ///     .layer(FriendAddLayer::new(1400000000).same_body())
     ///     .layer(axum::middleware::from_fn(log));
-    /// let app: Router = Router::new().route("/callback", post(acknowledge).layer(layers));
+    /// let app: Router = Router::new().route("/callback", post(friend_added).layer(layers));
     /// ```
     pub fn same_body(self) -> SameBodyLayer<P> {
         SameBodyLayer::new(self)
@@ -167,7 +171,7 @@ impl<S, P: Packet> Layer<S> for CallbackLayer<P> {
     type Service = CallbackService<S, P>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        trace::layer_made(P::COMMAND);
+        trace::mount(P::COMMAND);
         CallbackService::new(inner, Arc::clone(&self.configuration))
     }
 }

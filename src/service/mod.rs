@@ -93,7 +93,7 @@ where
         // nothing here keeps what `poll_ready` has reserved.
         let clone = self.inner.clone();
         let ready = mem::replace(&mut self.inner, clone);
-        ResponseFuture::receive(request, &self.configuration, ready)
+        ResponseFuture::receive(request, &self.configuration, ready, true)
     }
 }
 

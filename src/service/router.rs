@@ -16,7 +16,7 @@ use tower_service::Service;
 
 use super::{RequestBody, ResponseBody, ResponseFuture, acknowledge::Acknowledgement};
 use crate::{
-    Packet, Token,
+    Packet, Token, trace,
     verify::{Configuration, query},
 };
 
@@ -96,7 +96,8 @@ impl<B, ResBody, E> CallbackRouter<B, ResBody, E> {
     }
 
     /// The size of the largest body that is accepted, in bytes: see
-    /// [`CallbackLayer::max_body_size`](crate::CallbackLayer::max_body_size).
+    /// [`CallbackLayer::max_body_size`](crate::CallbackLayer::max_body_size). What is only acknowledged is
+    /// read up to 1 MiB, and dropped.
     pub fn max_body_size(mut self, bytes: usize) -> Self {
         self.configuration_mut().max_body_size = bytes;
         self
@@ -137,6 +138,7 @@ impl<B, ResBody, E> CallbackRouter<B, ResBody, E> {
         });
         let before = Arc::make_mut(&mut self.routes).insert(P::COMMAND, route);
         assert!(before.is_none(), "{} has a route already", P::COMMAND);
+        trace::mount(P::COMMAND);
         self
     }
 
@@ -196,6 +198,7 @@ where
             request,
             configuration,
             service,
+            false,
         ))
     }
 }
