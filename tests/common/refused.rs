@@ -196,11 +196,6 @@ fn by_body() -> Vec<Refused> {
             &format!(r#"{{"CallbackCommand":"{command}","PairList":[}}"#),
             "Syntax error at line 1 column 56",
         ),
-        // What is damaged is not told by where it was mended.
-        malformed(
-            &format!(r#"{{"CallbackCommand":"{command}","PairList":[{{"To_Account":"\ud800"}}]}}"#),
-            "Syntax error at line 1 column 77",
-        ),
         row(
             CommandMismatch,
             "the CallbackCommand of the body differs from the URL's",

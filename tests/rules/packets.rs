@@ -6,12 +6,12 @@ use http_body_util::Full;
 use tower_tencent_chat::{
     AccountPair, BlackListAdd, BlackListDelete, CallbackLayer, ClientCmd, FriendAdd, FriendDelete,
     FriendPair, Packet,
-    RejectionKind::{CommandMismatch, MalformedPacket},
+    RejectionKind::{BodyTooLarge, CommandMismatch, MalformedPacket},
     test_util::CallbackRequest,
 };
 
 use crate::{
-    broken,
+    PACKET, broken,
     common::{APP_ID, FRIEND_ADD, layer},
     outcome,
 };
@@ -58,6 +58,14 @@ async fn no_pair_is_dropped_and_no_name_cut_however_many_and_long() {
 }
 
 #[tokio::test]
+async fn a_body_is_a_mebibyte_at_most_unless_told_otherwise() {
+    let padded = |length: usize| callback(PACKET.to_owned() + &" ".repeat(length - PACKET.len()));
+    assert_eq!(broken(&layer(), padded(1024 * 1024)).await, None);
+    let too_large = broken(&layer(), padded(1024 * 1024 + 1)).await;
+    assert_eq!(too_large, Some(BodyTooLarge));
+}
+
+#[tokio::test]
 async fn an_event_is_lost_to_a_damaged_account_and_to_nothing_else() {
     for (body, expected) in [
         (
@@ -81,7 +89,7 @@ async fn an_event_is_lost_to_a_damaged_account_and_to_nothing_else() {
 
 #[tokio::test]
 async fn nothing_is_trimmed_or_stripped() {
-    let packet = r#"{"CallbackCommand":"Sns.CallbackFriendAdd","PairList":[]}"#;
+    let packet = PACKET;
     for (body, expected) in [
         (format!(" \r\n\t{packet}\n"), None),
         (format!("\u{feff}{packet}"), Some(MalformedPacket)),
