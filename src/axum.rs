@@ -20,7 +20,7 @@ impl<S: Send + Sync, P: Packet> FromRequestParts<S> for Callback<P> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, CallbackResponse> {
         parts.extensions.get().cloned().ok_or_else(|| {
-            trace::not_extracted(&parts.uri, P::COMMAND);
+            trace::not_extracted(&parts.method, &parts.uri, P::COMMAND);
             CallbackResponse::fail(format!("no {} callback came with the request", P::COMMAND))
         })
     }

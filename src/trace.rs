@@ -95,7 +95,7 @@ pub(crate) fn acknowledged(uri: &Uri, extensions: &Extensions) {
     }
 }
 
-/// `Acknowledge` has answered 404.
+/// A request came that has none of Tencent's parameters.
 pub(crate) fn not_a_webhook(method: &Method) {
     static LIMIT: Limit = Limit::new();
 
@@ -109,11 +109,13 @@ pub(crate) fn not_a_webhook(method: &Method) {
 
 /// A handler asked for a callback that was not there.
 #[cfg(feature = "axum")]
-pub(crate) fn not_extracted(uri: &Uri, command: &str) {
+pub(crate) fn not_extracted(method: &Method, uri: &Uri, command: &str) {
     static NO_LAYER: Limit = Limit::new();
     static OTHER_WEBHOOK: Limit = Limit::new();
 
-    if query::is_command(uri, command) {
+    if !query::is_from_tencent(uri) {
+        not_a_webhook(method);
+    } else if query::is_command(uri, command) {
         event!(
             NO_LAYER.pass(now()),
             command,

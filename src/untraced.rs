@@ -13,7 +13,7 @@ pub(crate) fn acknowledged(_: &Uri, _: &Extensions) {}
 pub(crate) fn not_a_webhook(_: &Method) {}
 
 #[cfg(feature = "axum")]
-pub(crate) fn not_extracted(_: &Uri, _: &str) {}
+pub(crate) fn not_extracted(_: &Method, _: &Uri, _: &str) {}
 
 pub(crate) fn mount(_: &'static str) {}
 

@@ -334,6 +334,16 @@ fn a_post_without_tencents_parameters_is_a_warning() {
             )]
         );
     }
+
+    async fn handler(_: Callback<WithoutLayer>) -> CallbackResponse {
+        unreachable!("there is no callback")
+    }
+    let app = Router::new().route("/", post(handler));
+    let without_query = Request::post("/").body(axum::body::Body::empty()).unwrap();
+    let lines = logged(|| drop(block_on(app.oneshot(without_query)).unwrap()));
+    let held_back = "DEBUG tower_tencent_chat: a POST without any of Tencent's parameters; does a \
+                     proxy drop the query?";
+    assert_eq!(lines, [held_back]);
 }
 
 #[test]
