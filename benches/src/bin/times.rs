@@ -17,13 +17,13 @@ struct Ratio {
 }
 
 const RATIOS: &[Ratio] = &[
-    over_json("3 pairs", "serde_json::from_str, 3 pairs", 1.95),
+    over_json("3 pairs", "serde_json::from_str, 3 pairs", 2.2),
     over_json("1000 pairs", "serde_json::from_str, 1000 pairs", 1.25),
-    on_axum("layer, 3 pairs", "Query + Json, 3 pairs", 0.48),
+    on_axum("layer, 3 pairs", "Query + Json, 3 pairs", 0.54),
     on_axum(
         "layer, 3 pairs, signed",
         "Query + Json, 3 pairs, signed",
-        0.45,
+        0.5,
     ),
     on_axum("layer, 1000 pairs", "Query + Json, 1000 pairs", 0.37),
 ];
