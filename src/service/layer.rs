@@ -22,6 +22,9 @@ pub type FriendAddLayer = CallbackLayer<FriendAdd>;
 /// The [crate's documentation](crate) says what it checks and what it answers. The inner service has
 /// to be `Clone`; if yours isn't, Tower's `Buffer` makes it so.
 ///
+/// A refusal has `ErrorCode` 1. Chat ignores that for a webhook after an event, but for one before an
+/// event it forbids the event: see [Webhooks before an event](Packet#webhooks-before-an-event).
+///
 /// ```
 /// use std::time::Duration;
 /// use tower_tencent_chat::{FriendAddLayer, Token};

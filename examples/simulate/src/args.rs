@@ -65,7 +65,7 @@ pub(crate) struct Callback {
     pub(crate) pairs: Option<u32>,
 
     /// Send a webhook that has no --event, such as State.StateChange: Chat posts all of them to the
-    /// same URL, and your app has to answer those that it does not handle, too
+    /// same URL, and your app has to answer those that it does not handle, too. Needs --body
     #[arg(long, requires = "body", conflicts_with = "event")]
     pub(crate) command: Option<String>,
 
