@@ -46,7 +46,7 @@ pub fn with_timeout(app: Router) -> Router {
 ///
 /// # Panics
 ///
-/// Where there is no such app, or a request is not answered with OK.
+/// If there is no such app, or if a request is not answered with OK.
 pub fn serve(name: &str, pairs: usize, times: u32) {
     let app = with_timeout(app(name).expect("an app has that name"));
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
@@ -91,7 +91,7 @@ fn http1(name: &str, pairs: usize) -> Vec<u8> {
 ///
 /// # Panics
 ///
-/// Where a request is not answered with OK.
+/// If a request is not answered with OK.
 pub fn send(address: &str, times: u32) {
     let mut request = Vec::new();
     let read = io::stdin().read_to_end(&mut request);

@@ -34,7 +34,7 @@ const UNSTORABLE: &str = "a UserID is empty, too long, or has a NUL in it";
 #[derive(Clone, Copy)]
 struct Arrival(Instant);
 
-/// In the extensions of an answer whose callback is counted where it is written.
+/// In the extensions of an answer whose callback the writer counts.
 #[derive(Clone)]
 struct HandedIn;
 

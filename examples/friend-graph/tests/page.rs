@@ -449,7 +449,7 @@ async fn assert_contrast(browser: &Browser) {
     }
 }
 
-/// What has less contrast than 4.5 to 1, or 3 to 1 where it is no text: success criteria 1.4.3 and 1.4.11.
+/// What has less contrast than 4.5 to 1, or 3 to 1 if it is not text: success criteria 1.4.3 and 1.4.11.
 const CONTRAST: &str = "
     const parse = color => color.match(/[\\d.]+/g).map(Number);
     const linear = part => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;

@@ -10,8 +10,8 @@ use super::Failure;
 /// How long after the deadline of a query its connection is waited for.
 const GIVE_UP: Duration = Duration::from_secs(3);
 
-/// Runs a query, and takes care that its connection finds back into the pool, or a new one its place: a
-/// database that is gone may never say so.
+/// Runs a query, and returns its connection to the pool, or gives it up so that a new one can take its place:
+/// a database that is gone may never say so.
 pub(crate) async fn run<DB: Database, T>(
     pool: &Pool<DB>,
     deadline: Instant,
