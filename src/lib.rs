@@ -132,6 +132,8 @@
 //!   it is the same for all webhooks of one second. Whoever can read the traffic can send other
 //!   events in its place until the window closes. TLS in front of the app prevents that.
 //! - Without a token, anybody who knows the app id can send events.
+//! - While the inner service isn't ready, a request waits outside the layer. If its sender hangs up
+//!   then, nobody knows of it. [`CallbackRouter`] is always ready.
 //! - How long a body may take is not limited here. Put a `TimeoutLayer` of two seconds around the
 //!   layer: Chat waits no longer.
 //! - An event can come twice, and events can come in any order. Chat sends an event again if
