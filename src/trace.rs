@@ -3,8 +3,8 @@
 //! Little of what the sender chose is recorded, and only in its `Debug` form, which escapes line breaks.
 
 use std::{
-    collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    collections::HashMap,
+    sync::{LazyLock, Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
 
@@ -25,7 +25,7 @@ const TARGET: &str = "tower_tencent_chat";
 struct Verified;
 
 /// The commands that there are layers or routes for, each with the limit of its lines.
-static MOUNTED: Mutex<BTreeMap<&str, Limit>> = Mutex::new(BTreeMap::new());
+static MOUNTED: LazyLock<Mutex<HashMap<&str, Limit>>> = LazyLock::new(Mutex::default);
 
 /// Records a `WARN` with the number of those that were held back before it, or a `DEBUG` if this one is
 /// held back.
@@ -136,7 +136,7 @@ pub(crate) fn mount(command: &'static str) {
     mounted().entry(command).or_default();
 }
 
-fn mounted() -> MutexGuard<'static, BTreeMap<&'static str, Limit>> {
+fn mounted() -> MutexGuard<'static, HashMap<&'static str, Limit>> {
     MOUNTED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
