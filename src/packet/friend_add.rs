@@ -126,10 +126,9 @@ fn pair_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<FriendPai
         fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
             let mut pairs = Vec::new();
             while let Some(Object(pair)) = list.next_element::<Object<BorrowedPair<'de>>>()? {
+                let place = pairs.len();
                 pairs.push(FriendPair::EMPTY);
-                if let Some(last) = pairs.last_mut() {
-                    last.fill(&pair);
-                }
+                pairs[place].fill(&pair);
             }
             Ok(without_spare_room(pairs))
         }
