@@ -64,3 +64,21 @@ impl<'de> Visitor<'de> for LenientVisitor {
         Ok(None)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::de::value::{BytesDeserializer, Error};
+
+    use super::LenientText;
+    use serde::Deserialize;
+
+    #[test]
+    fn bytes_are_in_no_json() {
+        let bytes = BytesDeserializer::<Error>::new(b"a");
+        let error = LenientText::deserialize(bytes).err().unwrap();
+        assert_eq!(
+            error.to_string(),
+            "invalid type: byte array, expected any value"
+        );
+    }
+}

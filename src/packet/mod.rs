@@ -351,6 +351,30 @@ mod tests {
     }
 
     #[test]
+    fn a_damaged_body_is_refused_for_what_it_is() {
+        let account =
+            r#"{"CallbackCommand":"Sns.CallbackFriendAdd","PairList":[{"To_Account":"\ud800"}]}"#;
+        let rejection = parse::<FriendAdd>(account.as_bytes()).unwrap_err();
+        // Where the damage is, and not where the `null` would be in its place.
+        let expected = "Rejection(MalformedPacket, Syntax error at line 1 column 77)";
+        assert_eq!(format!("{rejection:?}"), expected);
+        let other = r#"{"\ud800":1,"CallbackCommand":"Other"}"#;
+        assert_eq!(
+            kind::<FriendAdd>(other),
+            Some(RejectionKind::CommandMismatch)
+        );
+    }
+
+    #[test]
+    fn a_list_gives_back_the_room_that_is_worth_the_move() {
+        for (capacity, expected) in [(104, 104), (105, 40)] {
+            let mut list = Vec::with_capacity(capacity);
+            list.extend([0_u64; 40]);
+            assert_eq!(without_spare_room(list).capacity(), expected);
+        }
+    }
+
+    #[test]
     fn a_rejection_says_where_the_body_is_wrong() {
         for (body, expected) in [
             ("", "Eof error at line 1 column 0"),
