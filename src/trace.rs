@@ -79,20 +79,24 @@ pub(crate) fn dropped(configuration: &Configuration, command: &str, context: &Ca
 /// `Acknowledge` has answered a webhook.
 pub(crate) fn acknowledged(uri: &Uri, extensions: &Extensions) {
     let is_verified = extensions.get::<Verified>().is_some();
-    for command in query::commands(uri) {
-        let passed = match mounted().get(&*command) {
-            None => continue,
-            Some(_) if is_verified => Some(0),
-            Some(limit) => limit.pass(now()),
+    // The first one is enough: a URL has room for thousands, and each would be a line.
+    let first = query::commands(uri).find_map(|command| {
+        let passed = match mounted().get(&*command)? {
+            _ if is_verified => Some(0),
+            limit => limit.pass(now()),
         };
-        let what = lost(is_verified);
-        event!(
-            passed,
-            command = &*command,
-            "{what}: it was only acknowledged, though there is a layer for it; is the layer around this \
-             route and method, and a handler behind it?"
-        );
-    }
+        Some((command, passed))
+    });
+    let Some((command, passed)) = first else {
+        return;
+    };
+    let what = lost(is_verified);
+    event!(
+        passed,
+        command = &*command,
+        "{what}: it was only acknowledged, though there is a layer for it; is the layer around this \
+         route and method, and a handler behind it?"
+    );
 }
 
 /// A request came that has none of Tencent's parameters.

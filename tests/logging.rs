@@ -239,6 +239,7 @@ fn callback_of<P: Packet>() -> CallbackRequest {
 
 packet!(WithoutHandler);
 packet!(LayerBeforeRoute);
+packet!(NamedOften);
 packet!(OtherMethod);
 packet!(WithoutLayer);
 packet!(NotMounted);
@@ -261,6 +262,15 @@ fn a_verified_callback_that_is_only_acknowledged_is_a_warning_each_time() {
 }
 
 /// One test for both, which share a limit that goes by the machine's clock.
+#[test]
+fn a_webhook_that_is_named_a_thousand_times_is_one_line() {
+    let _ = layer_for::<NamedOften>().layer(());
+    let named = format!("/?{}", "CallbackCommand=NamedOften&".repeat(1000));
+    let request = Request::post(named).body(Full::<Bytes>::default()).unwrap();
+    let lines = logged(|| drop(block_on(Acknowledge::<Bytes>::new().oneshot(request)).unwrap()));
+    assert_eq!(lines.len(), 1, "{lines:?}");
+}
+
 #[test]
 fn a_layer_that_a_callback_gets_around_is_a_warning() {
     let before = Router::new()

@@ -8,7 +8,7 @@ use super::command::Text;
 /// The body with `null` in place of each such value, and `""` in place of each such name, so that it
 /// costs no more than its own field; `None` if there is none, or if the body isn't JSON.
 pub(super) fn without_damage(json: &[u8]) -> Option<Vec<u8>> {
-    // It looks for no value's meaning. In what is JSON, a token ends where it seems to.
+    // In valid JSON, a token ends where it seems to. `IgnoredAny` doesn't look into values.
     serde_json::from_slice::<IgnoredAny>(json).ok()?;
     let mut repaired = Vec::with_capacity(json.len());
     let mut rest = json;

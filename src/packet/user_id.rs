@@ -38,7 +38,7 @@ enum Text {
 impl UserId {
     pub(super) const EMPTY: Self = Self(Text::Short(ArrayString::new_const()));
 
-    /// Writes the text into an empty id, where that stands.
+    /// Writes the text into an empty id, in place.
     #[inline]
     pub(super) fn fill(&mut self, text: &str) {
         let fits = match &mut self.0 {

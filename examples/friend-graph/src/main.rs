@@ -162,7 +162,7 @@ async fn open_journal(file: &Path) -> Result<Journal, String> {
     journal.map_err(|error| format!("JOURNAL: {}: {error}", file.display()))
 }
 
-/// A database that is away is no reason not to start if there is a journal.
+/// With a journal, the app starts even if the database is away.
 async fn open_store(database_url: &str, has_journal: bool) -> Result<Store, Failure> {
     let store = Store::new(database_url)?;
     let time = if has_journal {
