@@ -54,7 +54,7 @@ pub(crate) struct Metrics {
 /// What became of a callback.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Outcome {
-    /// Answered OK, after the commit.
+    /// Committed, and answered OK unless that took too long.
     Committed,
     /// Answered OK, once it was in the journal.
     Spooled,
