@@ -311,6 +311,13 @@ mod tests {
     }
 
     #[test]
+    fn debug_shows_the_command() {
+        let packet = format!("{:?}", FriendAdd::new(Vec::new()));
+        let expected = r#"FriendAdd { callback_command: "Sns.CallbackFriendAdd", pair_list: [],"#;
+        assert!(packet.starts_with(expected), "{packet}");
+    }
+
+    #[test]
     fn a_long_list_keeps_little_spare_room() {
         let pairs = vec![json!({"From_Account": "a", "To_Account": "b"}); 1100];
         let packet = parse(json!({"PairList": pairs}));
