@@ -4,7 +4,7 @@
 //! calls it as Chat would. `ADDR` sets the address, and `CALLBACK_TOKEN` the token, or several,
 //! separated by commas.
 //!
-//! It can face the internet by itself: it answers a sender that closes its half of the connection
+//! It needs a proxy for TLS only: it answers a sender that closes its half of the connection
 //! early, and ends a connection whose request never comes or never ends.
 
 use std::{

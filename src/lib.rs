@@ -110,8 +110,9 @@
 //!    [window](CallbackLayer::request_time_window).
 //! 3. **Read**, at most [`max_body_size`](CallbackLayer::max_body_size) bytes. If `Content-Length`
 //!    or the body's size hint already says more, nothing is read.
-//! 4. **Parse.** The body is one JSON object with the same `CallbackCommand` as the URL. A field
-//!    that Tencent adds, or a value that is unknown today, never costs the event.
+//! 4. **Parse.** The body is one JSON object with the same `CallbackCommand` as the URL. In the
+//!    packets of this crate, a field that Tencent adds, or an unknown value of an optional field,
+//!    doesn't cost the event.
 //! 5. **Hand on.** The inner service gets the request with the [`Callback`] in its extensions and
 //!    the same bytes to read again. Its response and its error come back untouched.
 //! 6. **Refuse** whatever breaks a rule: status 200, `content-type: application/json`, a FAIL
@@ -119,9 +120,7 @@
 //!    extensions. The status is 200 because Chat counts any other as a failed webhook. On HTTP/1, a
 //!    refusal that leaves some of the body unread says `connection: close`, so that nobody sends a
 //!    callback on a connection that the server is about to close.
-//! 7. **Say** what was lost, with the feature `tracing`. Each verified event that reaches no
-//!    handler is a `WARN`. Of what fails verification, the first of each kind is a `WARN`, and then
-//!    one a minute with the number of those in between. See [Logging](#logging).
+//! 7. **Say** what was lost or refused, with the feature `tracing`: see [Logging](#logging).
 //!
 //! Neither a refusal nor waiting for a body holds anything of the inner service, so a stalled
 //! upload takes no permit of a concurrency limit there.
@@ -146,8 +145,8 @@
 //!
 //! - **Paths.** `post(handler).layer(..)`, `Router::route_layer` and `Router::route_service` of
 //!   axum receive callbacks on their own path only. `Router::layer` receives them on every path, so
-//!   that one for an unknown path is verified and then gets 404. It covers only the routes that
-//!   were added before it: add it last.
+//!   that one for an unknown path is verified and then gets 404, which is not logged. It covers only
+//!   the routes that were added before it: add it last.
 //! - **Several layers.** Put them into one `ServiceBuilder`. After two calls of
 //!   `post(handler).layer(..)` in a row, the compiler asks for the type of an error.
 //! - **State.** A handler of a [`CallbackRouter`] gets its state by
@@ -178,9 +177,10 @@
 //!
 //! It is a `WARN` if an event that was verified is lost: it was refused, its sender hung up or a
 //! time-out struck while its body was awaited, or it was only acknowledged though there is a layer
-//! for it. What anybody can cause is limited: the first of each kind is a `WARN`, then one a
-//! minute, with the number of those held back in the field `held_back`. Those in between are
-//! `DEBUG`. Without a token nothing is verified, so everything is limited.
+//! for it. What the inner service does with it is not seen. What anybody can cause is limited: the
+//! first that breaks a rule is a `WARN`, then one a minute, with the number of those held back in the
+//! field `held_back`. Those in between are `DEBUG`. Without a token nothing is verified, so everything
+//! is limited.
 //!
 //! # Features
 //!

@@ -215,7 +215,7 @@ impl CallbackRequest {
     ///
     /// # Panics
     ///
-    /// If a layer for `P` without a token would refuse the request.
+    /// If the URL breaks a rule, or the body is not a packet of `P`. The size of the body is not checked.
     #[must_use]
     pub fn callback<P: Packet>(&self) -> Callback<P> {
         let verified = Configuration::new(self.sdk_app_id).verify(&Method::POST, &self.uri());

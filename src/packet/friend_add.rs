@@ -19,8 +19,8 @@ use super::{
 /// It serializes as Tencent sends it, with `CallbackCommand`, so it can be kept in a queue.
 /// Deserializing another webhook's packet as this one is an error.
 ///
-/// Only `PairList` is required. A field that Tencent leaves out, adds, or fills with an unknown value
-/// doesn't cost the event.
+/// `PairList` and the two accounts of each pair are required. Any other field may be absent, or have an
+/// unknown value, and fields may be added: that doesn't cost the event.
 ///
 /// ```
 /// use tower_tencent_chat::{ClientCmd, FriendAdd};

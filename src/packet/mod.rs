@@ -53,7 +53,8 @@ pub use self::{
 ///
 /// Any type that `serde_json::from_slice` can read from an object works. Test yours with that, on a body
 /// that Chat has sent. The type doesn't need a field for `CallbackCommand`, since the layer compares it.
-/// Don't use `deny_unknown_fields`: Tencent adds fields from time to time.
+/// Don't use `deny_unknown_fields`: the type would refuse `CallbackCommand` itself, and every field that
+/// Tencent adds.
 ///
 /// # Webhooks before an event
 ///
@@ -100,7 +101,7 @@ pub use self::{
 /// let app: Router = Router::new().route("/before", post(before_send_msg).layer(layers));
 /// ```
 ///
-/// Source: Tencent's pages "Before Sending a One-to-One Message" (1047/34364) and its siblings.
+/// Source: Tencent's page "Before Sending a One-to-One Message" (1047/34364) and those beside it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the packet of a webhook",
     label = "a packet is expected, such as `FriendAdd`",

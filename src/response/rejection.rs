@@ -47,7 +47,7 @@ pub enum RejectionKind {
     MethodNotAllowed,
     /// `SdkAppid` is absent, or a token is set and `Sign` or `RequestTime` is absent.
     MissingParameter,
-    /// One of Tencent's parameters is given more than once.
+    /// One of Tencent's parameters is given more than once. `RequestId` may be.
     DuplicateParameter,
     /// `SdkAppid` is not the layer's.
     SdkAppIdMismatch,

@@ -19,12 +19,15 @@ use crate::{
 };
 
 /// A service that answers OK to every webhook that no layer before it has taken. Chat calls one URL
-/// for all the webhooks that an app has switched on, and counts any other answer as a failure.
+/// for all the webhooks that an app has switched on, and counts an answer like 404 as a failure.
 ///
 /// A request with any of Tencent's parameters gets the OK envelope, even if it has no
-/// `CallbackCommand`: the console's verify button sends such a request. Nothing else is checked, since
-/// the answer changes nothing. The body is read and dropped, up to 1 MiB, so that the connection can be
-/// used again. A request with none of the parameters isn't a webhook and gets 404.
+/// `CallbackCommand`: the console's verify button sends such a request. Nothing else is checked. The body
+/// is read and dropped, up to 1 MiB, so that the connection can be used again. A request with none of the
+/// parameters isn't a webhook and gets 404.
+///
+/// To a webhook before an event, OK means that the event is allowed: give such a webhook a handler. See
+/// [Webhooks before an event](crate::Packet#webhooks-before-an-event).
 ///
 /// The body of the responses can be any type that is `From<Bytes>`, such as axum's `Body`.
 ///

@@ -77,8 +77,8 @@ impl<P: Packet> CallbackLayer<P> {
     /// The default is 60 seconds, as Tencent asks for. It matters only if a [`token`](Self::token) is
     /// set.
     ///
-    /// Whoever sees a signed URL can send it again, with any body, as long as the window is open. Don't
-    /// widen it more than your clock is off.
+    /// Whoever sees a signed URL can send it again, with any body, as long as the window is open. Widen
+    /// it only by as much as your clock may be off.
     pub fn request_time_window(mut self, window: Duration) -> Self {
         self.configuration_mut().request_time_window = window;
         self

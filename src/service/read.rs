@@ -77,8 +77,8 @@ pin_project! {
 
 impl<B: Body> DataFrames<B> {
     /// After so many frames, others get their turn. A body that is always ready, with empty frames, would
-    /// otherwise keep its thread for ever, and no time-out could fire. A body of 1 MiB comes as 64 frames
-    /// or fewer.
+    /// otherwise keep its thread for ever, and no time-out could fire. A body of 1 MiB takes 64 frames
+    /// of HTTP/2's default size.
     const BUDGET: u8 = 128;
 
     pub(super) fn new(body: B) -> Self {

@@ -4,8 +4,8 @@ use super::{Platform, query::Parameters};
 
 /// What the URL of a callback said.
 ///
-/// If a [`Token`](crate::Token) is set, only `sdk_app_id` and `request_time` have been checked:
-/// Tencent's signature does not cover the rest.
+/// Only `sdk_app_id` has been checked and, if a [`Token`](crate::Token) is set, `request_time`.
+/// Tencent's signature covers the time and nothing else here.
 ///
 /// ```
 /// use tower_tencent_chat::{Callback, FriendAdd, Platform, test_util::CallbackRequest};

@@ -29,7 +29,7 @@ pub struct Token {
     state: Sha256,
 }
 
-/// A text can't be a token. The error says which rule it breaks, and never shows the text.
+/// The error of [`Token::new`]. It says which rule the text breaks, and never shows the text.
 #[derive(Clone, Debug)]
 pub struct InvalidToken {
     reason: &'static str,
