@@ -33,10 +33,8 @@ impl Config {
         Ok(Self {
             addr: setting("ADDR", "127.0.0.1:3000")?,
             tls: tls_files()?,
+            journal: journal(&database_url)?,
             database_url,
-            journal: Some(setting("JOURNAL", JOURNAL)?)
-                .filter(|file| file != "off")
-                .map(PathBuf::from),
             sdk_app_id: setting("SDK_APP_ID", "1400000000")?
                 .parse()
                 .map_err(|_| "SDK_APP_ID: not a number")?,
@@ -65,11 +63,27 @@ fn tls_files() -> Result<Option<TlsFiles>, String> {
     }
 }
 
+fn journal(database_url: &str) -> Result<Option<PathBuf>, String> {
+    let file = setting("JOURNAL", JOURNAL)?;
+    match &*file {
+        "off" => Ok(None),
+        // It would end with the process.
+        ":memory:" => Err("JOURNAL: no file".to_owned()),
+        _ if is_sqlite_file(database_url, &file) => {
+            Err("JOURNAL: the file of DATABASE_URL".to_owned())
+        }
+        _ => Ok(Some(file.into())),
+    }
+}
+
+fn is_sqlite_file(database_url: &str, file: &str) -> bool {
+    let (scheme, path, _) = split(database_url);
+    scheme == "sqlite" && path == file
+}
+
 /// The URL may hold a password, so no error repeats it.
 fn check_database_url(database_url: &str) -> Result<(), &'static str> {
-    let (scheme, rest) = database_url.split_once(':').unwrap_or_default();
-    let (path, options) = rest.split_once('?').unwrap_or((rest, ""));
-    let path = path.strip_prefix("//").unwrap_or(path);
+    let (scheme, path, options) = split(database_url);
     match scheme {
         "postgres" | "postgresql" => Ok(()),
         // It would end with the process, and each connection would have its own.
@@ -79,6 +93,14 @@ fn check_database_url(database_url: &str) -> Result<(), &'static str> {
         "sqlite" => Ok(()),
         _ => Err("neither postgres://… nor sqlite:…"),
     }
+}
+
+/// The scheme, the path or what stands in its place, and the options.
+fn split(database_url: &str) -> (&str, &str, &str) {
+    let (scheme, rest) = database_url.split_once(':').unwrap_or_default();
+    let (path, options) = rest.split_once('?').unwrap_or((rest, ""));
+    let path = path.strip_prefix("//").unwrap_or(path);
+    (scheme, path, options)
 }
 
 /// A variable of the environment; an empty one counts as not set.

@@ -84,6 +84,32 @@ async fn a_file_that_may_not_grow_loses_nothing_that_was_acknowledged() {
     assert_survives_a_full_disk(&app, &database, fill, || app.limit_files("unlimited")).await;
 }
 
+/// What can't be brought from the journal to the database doesn't keep what is newer from it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_journal_keeps_nothing_from_a_database_that_is_back() {
+    let Some(database) = Database::postgres() else {
+        return;
+    };
+    let app = App::start(&database);
+    let chat = Chat::new();
+    database.server().stop();
+    let answer = chat.send(&app.url, &add([("alice", "journal")])).await;
+    assert_eq!(answer, Answer::Ok);
+    app.limit_files("0");
+    let answer = chat.send(&app.url, &add([("alice", "full")])).await;
+    assert!(matches!(answer, Answer::Fail(_)), "{answer:?}");
+    database.server().start_again();
+    wait_for_health(&app, 200).await;
+    let answer = chat.send(&app.url, &add([("alice", "after")])).await;
+    assert_eq!(answer, Answer::Ok, "{}", app.log());
+    let alices = |friend: &str| ("alice".to_owned(), friend.to_owned());
+    let friends = database.friends().await;
+    assert!(friends.contains(&alices("after")) && !friends.contains(&alices("full")));
+    app.limit_files("unlimited");
+    app.settle().await;
+    assert!(database.friends().await.contains(&alices("journal")));
+}
+
 /// A small disk of the test's own.
 struct Disk(TempDir);
 

@@ -13,9 +13,10 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{AnyConnection, Executor};
+use sqlx::{AnyConnection, Connection, Executor};
 use tempfile::TempDir;
 use tokio::{
+    net::TcpListener,
     sync::Mutex as AsyncMutex,
     task::JoinSet,
     time::{Instant, sleep, timeout},
@@ -61,6 +62,22 @@ impl Outage for Locked {
 
     async fn end(&mut self) {
         self.0.execute("ROLLBACK").await.unwrap();
+    }
+}
+
+/// As in a switchover.
+struct ReadOnly(AnyConnection);
+
+impl Outage for ReadOnly {
+    async fn begin(&mut self) {
+        let read_only = "ALTER DATABASE postgres SET default_transaction_read_only = on";
+        self.0.execute(read_only).await.unwrap();
+    }
+
+    async fn end(&mut self) {
+        let writable = "SET default_transaction_read_only = off;
+                        ALTER DATABASE postgres RESET default_transaction_read_only";
+        self.0.execute(writable).await.unwrap();
     }
 }
 
@@ -238,6 +255,26 @@ async fn it_starts_without_postgres() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn it_starts_with_a_read_only_postgres() {
+    if let Some(database) = Database::postgres() {
+        let connection = database.connect().await;
+        assert_starts_without(&database, ReadOnly(connection)).await;
+    }
+}
+
+/// As a proxy does that has no server behind it.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_starts_if_whoever_listens_hangs_up() {
+    let _machine = MACHINE.lock().await;
+    let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("postgres://app@{}/app", proxy.local_addr().unwrap());
+    tokio::spawn(async move { while proxy.accept().await.is_ok() {} });
+    let app = App::start_with(&Database::sqlite(), &[("DATABASE_URL", &url)]);
+    let answer = Chat::new().send(&app.url, &add([("alice", "bob")])).await;
+    assert_eq!(answer, Answer::Ok);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn it_starts_with_a_locked_sqlite_file() {
     let database = Database::sqlite();
     let connection = database.connect().await;
@@ -248,19 +285,32 @@ async fn it_starts_with_a_locked_sqlite_file() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_database_refuses_does_not_keep_the_others() {
     let _machine = MACHINE.lock().await;
-    for database in Database::all() {
+    for (database, rule) in [
+        (
+            Some(Database::sqlite()),
+            "CREATE TRIGGER rule BEFORE INSERT ON friends WHEN NEW.to_account = 'mallory'
+             BEGIN SELECT RAISE(ABORT, 'no mallory'); END",
+        ),
+        (
+            Database::postgres(),
+            "ALTER TABLE friends ADD CHECK (to_account <> 'mallory')",
+        ),
+        (
+            Database::postgres(),
+            "CREATE FUNCTION rule() RETURNS trigger LANGUAGE plpgsql
+             AS $$ BEGIN RAISE EXCEPTION 'no mallory'; END $$;
+             CREATE TRIGGER rule BEFORE INSERT ON friends FOR EACH ROW
+             WHEN (NEW.to_account = 'mallory') EXECUTE FUNCTION rule()",
+        ),
+    ] {
+        let Some(database) = database else {
+            continue;
+        };
         let app = App::start(&database);
         let mut connection = database.connect().await;
-        let (lock, rule) = match &database {
-            Database::Sqlite(_) => (
-                "BEGIN IMMEDIATE",
-                "CREATE TRIGGER rule BEFORE INSERT ON friends WHEN NEW.to_account = 'mallory'
-                 BEGIN SELECT RAISE(ABORT, 'no mallory'); END",
-            ),
-            Database::Postgres(_) => (
-                "BEGIN; LOCK TABLE friends IN SHARE MODE",
-                "ALTER TABLE friends ADD CHECK (to_account <> 'mallory')",
-            ),
+        let lock = match &database {
+            Database::Sqlite(_) => "BEGIN IMMEDIATE",
+            Database::Postgres(_) => "BEGIN; LOCK TABLE friends IN SHARE MODE",
         };
         connection.execute(rule).await.unwrap();
         let mut expected = BTreeSet::new();
@@ -327,6 +377,35 @@ async fn a_torn_end_of_the_journal_is_cut_off() {
         .map(|(_, friend)| friend)
         .collect();
     assert_eq!(friends, ["bob", "carol"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_damaged_in_the_journal_is_counted_and_told() {
+    let _machine = MACHINE.lock().await;
+    let database = Database::sqlite();
+    let mut lock = Locked(database.connect().await);
+    let folder = TempDir::new().unwrap();
+    let journal = format!("sqlite:{}", folder.path().join("journal").display());
+    let mut app = App::start_in(folder, &database, &[]);
+    lock.begin().await;
+    for friend in ["bob", "carol"] {
+        let answer = Chat::new().send(&app.url, &add([("alice", friend)])).await;
+        assert_eq!(answer, Answer::Ok);
+    }
+    app.kill();
+    let mut connection = AnyConnection::connect(&journal).await.unwrap();
+    let damage = "UPDATE journal SET change = replace(change, '\"add\"', '\"new\"') WHERE id = 1";
+    connection.execute(damage).await.unwrap();
+    connection.close().await.unwrap();
+    lock.end().await;
+    app.restart();
+    app.settle().await;
+    let expected = BTreeSet::from([("alice".to_owned(), "carol".to_owned())]);
+    assert_eq!(database.friends().await, expected);
+    assert_eq!(app.metric("callbacks_total{outcome=\"failed\"}").await, 1.0);
+    let log = app.log();
+    let line = log.lines().find(|line| line.contains("damaged"));
+    assert!(line.is_some_and(|line| line.contains("bob")), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

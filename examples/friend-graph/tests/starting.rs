@@ -38,6 +38,12 @@ fn a_bad_setting_stops_the_start_with_one_line() {
         ("TLS_KEY", "key.pem", "TLS_CERT, TLS_KEY: "),
         ("JOURNAL", "missing/journal", "JOURNAL: missing/journal: "),
         ("JOURNAL", "/", "JOURNAL: /: "),
+        ("JOURNAL", ":memory:", "JOURNAL: no file"),
+        (
+            "JOURNAL",
+            "friend-graph.db",
+            "JOURNAL: the file of DATABASE_URL",
+        ),
         ("ADDR", "nowhere", "ADDR: no listening on \""),
         ("ADDR", &taken, "ADDR: no listening on \""),
         (

@@ -14,8 +14,8 @@ pub(crate) enum Failure {
 impl Failure {
     /// Whether the database would take other changes: one that breaks a rule of its own, say.
     pub(crate) fn is_of_the_change(&self) -> bool {
-        // SQLITE_TOOBIG, SQLITE_CONSTRAINT, SQLITE_MISMATCH; data, integrity, limits of a statement.
-        let codes = ["18", "19", "20", "22", "23", "54"];
+        // SQLITE_TOOBIG, SQLITE_CONSTRAINT, SQLITE_MISMATCH; data, integrity, views, limits of a statement, triggers.
+        let codes = ["18", "19", "20", "22", "23", "44", "54", "P0"];
         self.code().is_some_and(|code| codes.contains(&&*code))
     }
 
@@ -46,7 +46,11 @@ impl Failure {
         // Lost connections, read-only servers, resources, locks, shutdowns, system errors.
         let postgres = ["08", "25", "53", "55", "57", "58"];
         match self {
-            Self::TimedOut | Self::Database(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut) => true,
+            // A proxy without a server behind it hangs up, which breaks the protocol.
+            Self::TimedOut
+            | Self::Database(
+                sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut,
+            ) => true,
             // PgBouncer has one code for everything, and won't take these tomorrow.
             Self::Database(error) if error.to_string().contains("startup parameter") => false,
             _ => self
@@ -70,7 +74,15 @@ impl Failure {
 
 impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
-        Self::Database(error)
+        use sqlx::migrate::MigrateError::{Execute, ExecuteMigration};
+        // What failed in a migration may be the database all the same.
+        match error {
+            sqlx::Error::Migrate(error) => match *error {
+                Execute(error) | ExecuteMigration(error, _) => Self::Database(error),
+                error => Self::Database(error.into()),
+            },
+            error => Self::Database(error),
+        }
     }
 }
 

@@ -8,11 +8,14 @@ use super::{PAIRS, Size, Task, lost};
 use crate::{
     change::Change,
     journal::{Entry, Journal},
+    metrics::Outcome,
     store::Failure,
 };
 
 /// How long the database may take.
 const DRAIN: Duration = Duration::from_secs(5);
+/// The most characters of a damaged entry in the log.
+const LOGGED: usize = 4096;
 /// How long it is left alone after it has failed.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -54,7 +57,10 @@ impl Task {
             journal.shrink().await?;
             return Ok(0);
         };
-        let changes: Vec<_> = entries.iter().filter_map(parse).collect();
+        let changes: Vec<_> = entries
+            .iter()
+            .filter_map(|entry| self.parse(entry))
+            .collect();
         match self.bring(&changes).await {
             Err(failure) if failure.is_of_the_change() => self.bring_one_by_one(&changes).await?,
             brought => brought?,
@@ -82,11 +88,19 @@ impl Task {
         }
         Ok(())
     }
-}
 
-fn parse(entry: &Entry) -> Option<Change> {
-    let change = serde_json::from_str(&entry.change);
-    change
-        .inspect_err(|error| tracing::error!(entry = entry.id, "damaged in the journal: {error}"))
-        .ok()
+    /// What is damaged is lost, so the log has its text, from which a person may read the accounts.
+    fn parse(&self, entry: &Entry) -> Option<Change> {
+        let change = serde_json::from_str(&entry.change);
+        change
+            .inspect_err(|error| {
+                let lost: String = entry.change.chars().take(LOGGED).collect();
+                tracing::error!(
+                    ?lost,
+                    "callback not committed: damaged in the journal: {error}"
+                );
+                self.metrics.count(Outcome::Failed);
+            })
+            .ok()
+    }
 }

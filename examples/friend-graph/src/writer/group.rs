@@ -102,7 +102,14 @@ impl Task {
         let changes: Vec<_> = batch.iter().map(|job| &job.change).collect();
         match journal.append(&changes).await {
             Ok(()) => self.written(batch, Outcome::Spooled),
-            Err(failure) => self.not_written(batch, &format_args!("the journal: {failure}")),
+            // Its disk may be full, and the database back. What is in it is older, so it doesn't overtake these.
+            Err(failure) => match self.store.commit(&changes, earliest(&batch)).await {
+                Ok(changed) => {
+                    self.count_stale(&changes, changed);
+                    self.written(batch, Outcome::Committed);
+                }
+                Err(_) => self.not_written(batch, &format_args!("the journal: {failure}")),
+            },
         }
     }
 
