@@ -4,6 +4,10 @@
 //! calls it as Chat would. `ADDR` sets the address, and `CALLBACK_TOKEN` the token, or several,
 //! separated by commas.
 //!
+//! In a project of its own it needs `cargo add bytes http-body-util hyper tokio tracing-subscriber -F
+//! tokio/full`, `cargo add hyper-util -F server-auto,server-graceful,service,tokio,http1`, `cargo add
+//! tower@0.5 -F util` and `cargo add tower-http -F timeout`.
+//!
 //! It needs a proxy for TLS only: it answers a sender that closes its half of the connection
 //! early, and ends a connection whose request never comes or never ends.
 

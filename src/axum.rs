@@ -30,7 +30,11 @@ impl<S: Send + Sync, P: Packet> OptionalFromRequestParts<S> for Callback<P> {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
-        Ok(parts.extensions.get().cloned())
+        let callback = parts.extensions.get().cloned();
+        if callback.is_none() {
+            trace::not_taken(&parts.uri, P::COMMAND);
+        }
+        Ok(callback)
     }
 }
 

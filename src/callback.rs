@@ -26,19 +26,27 @@ use crate::CallbackContext;
 /// ```
 ///
 /// With the feature `axum` it is an extractor, and an optional one for a handler that serves several
-/// webhooks:
+/// webhooks. Whatever else comes is best left to `acknowledge`, which logs what
+/// was lost:
 ///
 /// ```
-/// use axum::{Router, routing::post};
+/// use axum::{Router, extract::Request, response::{IntoResponse, Response}, routing::post};
 /// use tower::ServiceBuilder;
-/// use tower_tencent_chat::{Callback, CallbackResponse, FriendAdd, FriendAddLayer, FriendDelete};
+/// use tower_tencent_chat::{
+///     Callback, CallbackResponse, FriendAdd, FriendAddLayer, FriendDelete, acknowledge,
+/// };
 ///
 /// async fn friends_changed(
 ///     added: Option<Callback<FriendAdd>>,
 ///     deleted: Option<Callback<FriendDelete>>,
-/// ) -> CallbackResponse {
-///     println!("{} added, {} deleted", added.is_some(), deleted.is_some());
-///     CallbackResponse::ok()
+///     request: Request,
+/// ) -> Response {
+///     match (added, deleted) {
+///         (Some(added), _) => println!("{} added", added.pair_list.len()),
+///         (_, Some(deleted)) => println!("{} deleted", deleted.pair_list.len()),
+///         _ => return acknowledge(request).await,
+///     }
+///     CallbackResponse::ok().into_response()
 /// }
 ///
 /// let friend_add = FriendAddLayer::new(1400000000);

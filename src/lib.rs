@@ -182,6 +182,10 @@
 //! field `held_back`. Those in between are `DEBUG`. Without a token nothing is verified, so everything
 //! is limited.
 //!
+//! What comes without any of Tencent's parameters is told by [`CallbackRouter`], [`Acknowledge`] and
+//! axum's extractor of a [`Callback`]; a layer lets it pass. What is acknowledged without a handler is
+//! `DEBUG`.
+//!
 //! # Features
 //!
 //! None is on by default.

@@ -88,6 +88,9 @@ pub(crate) fn acknowledged(uri: &Uri, extensions: &Extensions) {
         Some((command, passed))
     });
     let Some((command, passed)) = first else {
+        let command = query::commands(uri).next();
+        let command = command.as_deref().map(shortened);
+        tracing::debug!(target: TARGET, command, "acknowledged: there is no handler for it");
         return;
     };
     let what = lost(is_verified);
@@ -114,17 +117,12 @@ pub(crate) fn not_a_webhook(method: &Method) {
 /// A handler asked for a callback that was not there.
 #[cfg(feature = "axum")]
 pub(crate) fn not_extracted(method: &Method, uri: &Uri, command: &str) {
-    static NO_LAYER: Limit = Limit::new();
     static OTHER_WEBHOOK: Limit = Limit::new();
 
     if !query::is_from_tencent(uri) {
         not_a_webhook(method);
     } else if query::is_command(uri, command) {
-        event!(
-            NO_LAYER.pass(now()),
-            command,
-            "callback lost: its handler was called, but no layer; is the layer around this route?"
-        );
+        without_layer(command);
     } else {
         event!(
             OTHER_WEBHOOK.pass(now()),
@@ -133,6 +131,25 @@ pub(crate) fn not_extracted(method: &Method, uri: &Uri, command: &str) {
              other webhooks, too?"
         );
     }
+}
+
+/// A handler that can do without a callback was called. It is lost if the request was that callback.
+#[cfg(feature = "axum")]
+pub(crate) fn not_taken(uri: &Uri, command: &str) {
+    if query::is_command(uri, command) {
+        without_layer(command);
+    }
+}
+
+#[cfg(feature = "axum")]
+fn without_layer(command: &str) {
+    static LIMIT: Limit = Limit::new();
+
+    event!(
+        LIMIT.pass(now()),
+        command,
+        "callback lost: its handler was called, but no layer; is the layer around this route?"
+    );
 }
 
 /// Remembers that there is a layer or a route for a command.
@@ -185,15 +202,18 @@ fn now() -> u64 {
 }
 
 fn request_id(context: &CallbackContext) -> Option<impl tracing::Value> {
+    context.request_id.as_deref().map(shortened)
+}
+
+fn shortened(text: &str) -> impl tracing::Value {
     /// Tencent's are shorter. A longer one was made up, to fill the log.
     const MAX_CHARS: usize = 64;
 
-    let id = context.request_id.as_deref()?;
-    let end = id
+    let end = text
         .char_indices()
         .nth(MAX_CHARS)
-        .map_or(id.len(), |(end, _)| end);
-    Some(debug(&id[..end]))
+        .map_or(text.len(), |(end, _)| end);
+    debug(&text[..end])
 }
 
 fn client_ip(context: &CallbackContext) -> Option<impl tracing::Value> {

@@ -15,6 +15,9 @@ pub(crate) fn not_a_webhook(_: &Method) {}
 #[cfg(feature = "axum")]
 pub(crate) fn not_extracted(_: &Method, _: &Uri, _: &str) {}
 
+#[cfg(feature = "axum")]
+pub(crate) fn not_taken(_: &Uri, _: &str) {}
+
 pub(crate) fn mount(_: &'static str) {}
 
 pub(crate) fn handed_on(_: &CallbackContext, _: &mut Extensions) {}

@@ -323,8 +323,10 @@ fn a_handler_without_a_layer_is_a_warning_and_an_optional_callback_is_none() {
         let lines = post_to(app(), callback_of::<NotMounted>());
         assert_eq!(lines, [line(other_webhook)]);
     }
-    let app = Router::new().route("/", post(optional));
-    assert_eq!(post_to(app, callback_of::<WithoutLayer>()), [""; 0]);
+    let app = || Router::new().route("/", post(optional));
+    let line = format!("DEBUG tower_tencent_chat: {no_layer} command=\"WithoutLayer\"");
+    assert_eq!(post_to(app(), callback_of::<WithoutLayer>()), [line]);
+    assert_eq!(post_to(app(), callback_of::<NotMounted>()), [""; 0]);
 }
 
 #[test]
@@ -364,9 +366,29 @@ fn nothing_is_said_of_what_is_accepted_passes_through_or_has_no_layer() {
     for request in [accepted(), visit(), other()] {
         assert_eq!(logged(|| send(&signed_layer(), request)), [""; 0]);
     }
-    let app = Router::new().route("/", post(acknowledge));
-    assert_eq!(post_to(app, callback_of::<NotMounted>()), [""; 0]);
     assert_eq!(logged(|| drop(format!("{:?}", layer()))), [""; 0]);
+}
+
+/// So that a misspelt command or a forgotten route can be found.
+#[test]
+fn an_acknowledged_webhook_without_a_handler_is_told_at_debug() {
+    let acknowledged =
+        |request: CallbackRequest| post_to(Router::new().route("/", post(acknowledge)), request);
+    let said = "DEBUG tower_tencent_chat: acknowledged: there is no handler for it";
+    let command = |name: &str| CallbackRequest::new(name, APP_ID, "{}");
+    for (request, line) in [
+        (
+            callback_of::<NotMounted>(),
+            format!("{said} command=\"NotMounted\""),
+        ),
+        (command("a\nb"), format!("{said} command=\"a\\nb\"")),
+        (
+            command(&"x".repeat(65)),
+            format!("{said} command=\"{}\"", "x".repeat(64)),
+        ),
+    ] {
+        assert_eq!(acknowledged(request), [line]);
+    }
 }
 
 #[test]
