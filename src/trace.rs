@@ -88,9 +88,12 @@ pub(crate) fn acknowledged(uri: &Uri, extensions: &Extensions) {
         Some((command, passed))
     });
     let Some((command, passed)) = first else {
-        let command = query::commands(uri).next();
-        let command = command.as_deref().map(shortened);
-        tracing::debug!(target: TARGET, command, "acknowledged: there is no handler for it");
+        // Only if somebody listens: most webhooks of an app come here.
+        tracing::debug!(
+            target: TARGET,
+            command = query::commands(uri).next().as_deref().map(shortened),
+            "acknowledged: there is no handler for it"
+        );
         return;
     };
     let what = lost(is_verified);
@@ -133,7 +136,8 @@ pub(crate) fn not_extracted(method: &Method, uri: &Uri, command: &str) {
     }
 }
 
-/// A handler that can do without a callback was called. It is lost if the request was that callback.
+/// A handler was called without a callback that is optional to it. If the request was that callback, it is
+/// lost.
 #[cfg(feature = "axum")]
 pub(crate) fn not_taken(uri: &Uri, command: &str) {
     if query::is_command(uri, command) {

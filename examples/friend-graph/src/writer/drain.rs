@@ -57,15 +57,22 @@ impl Task {
             journal.shrink().await?;
             return Ok(0);
         };
-        let changes: Vec<_> = entries
-            .iter()
-            .filter_map(|entry| self.parse(entry))
-            .collect();
+        let (mut changes, mut damaged) = (Vec::new(), Vec::new());
+        for entry in &entries {
+            match serde_json::from_str::<Change>(&entry.change) {
+                Ok(change) => changes.push(change),
+                Err(_) => damaged.push(entry),
+            }
+        }
         match self.bring(&changes).await {
             Err(failure) if failure.is_of_the_change() => self.bring_one_by_one(&changes).await?,
             brought => brought?,
         }
         journal.remove(last.id).await?;
+        // Once, however often the others had to be tried.
+        damaged
+            .into_iter()
+            .for_each(|entry| self.log_damaged(entry));
         Ok(entries.len())
     }
 
@@ -89,18 +96,10 @@ impl Task {
         Ok(())
     }
 
-    /// What is damaged is lost, so the log has its text, from which a person may read the accounts.
-    fn parse(&self, entry: &Entry) -> Option<Change> {
-        let change = serde_json::from_str(&entry.change);
-        change
-            .inspect_err(|error| {
-                let lost: String = entry.change.chars().take(LOGGED).collect();
-                tracing::error!(
-                    ?lost,
-                    "callback not committed: damaged in the journal: {error}"
-                );
-                self.metrics.count(Outcome::Failed);
-            })
-            .ok()
+    /// It is lost, so the log has its text, from which a person may read the accounts.
+    fn log_damaged(&self, entry: &Entry) {
+        let entry: String = entry.change.chars().take(LOGGED).collect();
+        tracing::error!(?entry, "callback not committed: damaged in the journal");
+        self.metrics.count(Outcome::Failed);
     }
 }
