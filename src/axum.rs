@@ -3,26 +3,33 @@
 use std::convert::Infallible;
 
 use axum_core::{
+    body::Body,
     extract::{FromRequestParts, OptionalFromRequestParts, Request},
     response::{IntoResponse, Response},
 };
-use http::request::Parts;
+use http::{
+    HeaderMap, Version,
+    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
+    request::Parts,
+};
 use tower_service::Service;
 
-use crate::{Acknowledge, Callback, CallbackResponse, Packet, trace};
+use crate::{
+    Acknowledge, Callback, CallbackResponse, Packet, Rejection, response::Detail, trace,
+    verify::query,
+};
 
 /// Extracts the callback that the layer has put into the request.
 ///
-/// If there is none, the answer is a FAIL envelope that says so. A handler that serves several
-/// webhooks takes an `Option<Callback<P>>` of each.
+/// If there is none, the answer is a FAIL envelope with a [`Rejection`] of the kind
+/// [`MissingCallback`](crate::RejectionKind::MissingCallback) in its extensions. A handler that serves
+/// several webhooks takes an `Option<Callback<P>>` of each.
 impl<S: Send + Sync, P: Packet> FromRequestParts<S> for Callback<P> {
-    type Rejection = CallbackResponse;
+    type Rejection = Rejection;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, CallbackResponse> {
-        parts.extensions.get().cloned().ok_or_else(|| {
-            trace::not_extracted(&parts.method, &parts.uri, P::COMMAND);
-            CallbackResponse::fail(format!("no {} callback came with the request", P::COMMAND))
-        })
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        let callback = parts.extensions.get().cloned();
+        callback.ok_or_else(|| missing(parts, P::COMMAND))
     }
 }
 
@@ -35,6 +42,35 @@ impl<S: Send + Sync, P: Packet> OptionalFromRequestParts<S> for Callback<P> {
             trace::not_taken(&parts.uri, P::COMMAND);
         }
         Ok(callback)
+    }
+}
+
+fn missing(parts: &Parts, command: &'static str) -> Rejection {
+    let cause = if query::is_command(&parts.uri, command) {
+        Detail::NoLayer
+    } else if query::is_from_tencent(&parts.uri) {
+        Detail::OtherWebhook
+    } else {
+        Detail::NoParameters
+    };
+    // The extractor has no body that it could read.
+    let closes_connection = parts.version < Version::HTTP_2 && has_body(&parts.headers);
+    Rejection::NO_CALLBACK
+        .of(command)
+        .with(cause)
+        .closing_connection(closes_connection)
+}
+
+fn has_body(headers: &HeaderMap) -> bool {
+    let length = headers.get(CONTENT_LENGTH);
+    length.is_some_and(|length| length != "0") || headers.contains_key(TRANSFER_ENCODING)
+}
+
+impl IntoResponse for Rejection {
+    fn into_response(self) -> Response {
+        // Not when it is made: a handler may take a `Result`, and then nothing is lost.
+        trace::not_extracted(&self);
+        self.into_response().map(Body::from)
     }
 }
 

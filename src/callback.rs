@@ -61,6 +61,12 @@ pub struct Callback<P> {
     shared: Arc<(P, CallbackContext)>,
 }
 
+/// In the extensions of every request that a layer or a router has handed on.
+#[derive(Clone)]
+pub(crate) struct HandedOn {
+    pub(crate) is_verified: bool,
+}
+
 impl<P> Callback<P> {
     pub(crate) fn new(packet: P, context: CallbackContext) -> Self {
         Self {

@@ -231,6 +231,14 @@ pub use self::{
     verify::{CallbackContext, InvalidToken, Platform, Token},
 };
 
+pub mod acknowledge_others {
+    //! What [`CallbackLayer::acknowledge_others`](crate::CallbackLayer::acknowledge_others) makes.
+
+    pub use crate::service::acknowledge_others::{
+        AcknowledgeOthers, AcknowledgeOthersFuture, AcknowledgeOthersLayer,
+    };
+}
+
 /// The examples of the pages, as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -13,16 +13,14 @@ use tracing::field::debug;
 
 use crate::{
     CallbackContext, Rejection,
+    callback::HandedOn,
     limit::Limit,
+    response::Detail,
     verify::{Configuration, query},
 };
 
 /// What users filter by. The default would be the path of this module, which is private.
 const TARGET: &str = "tower_tencent_chat";
-
-/// In the extensions of a callback whose signature was checked.
-#[derive(Clone)]
-struct Verified;
 
 /// The commands that there are layers or routes for, each with the limit of its lines.
 static MOUNTED: LazyLock<Mutex<HashMap<&str, Limit>>> = LazyLock::new(Mutex::default);
@@ -44,7 +42,6 @@ macro_rules! event {
 /// A callback was refused. If its URL was accepted, there is a `context`, and an event is lost.
 pub(crate) fn refused(
     configuration: &Configuration,
-    command: &str,
     rejection: &Rejection,
     context: Option<&CallbackContext>,
 ) {
@@ -53,7 +50,7 @@ pub(crate) fn refused(
     let what = context.map_or("callback refused", |context| lost(is_verified(context)));
     event!(
         pass(context, limit, configuration),
-        command,
+        command = rejection.command(),
         kind = kind.as_str(),
         detail = rejection.detail().map(tracing::field::display),
         request_id = context.and_then(request_id),
@@ -78,7 +75,9 @@ pub(crate) fn dropped(configuration: &Configuration, command: &str, context: &Ca
 
 /// `Acknowledge` has answered a webhook.
 pub(crate) fn acknowledged(uri: &Uri, extensions: &Extensions) {
-    let is_verified = extensions.get::<Verified>().is_some();
+    let is_verified = extensions
+        .get::<HandedOn>()
+        .is_some_and(|mark| mark.is_verified);
     // The first one is enough: a URL has room for thousands, and each would be a line.
     let first = query::commands(uri).find_map(|command| {
         let passed = match mounted().get(&*command)? {
@@ -119,20 +118,19 @@ pub(crate) fn not_a_webhook(method: &Method) {
 
 /// A handler asked for a callback that was not there.
 #[cfg(feature = "axum")]
-pub(crate) fn not_extracted(method: &Method, uri: &Uri, command: &str) {
+pub(crate) fn not_extracted(rejection: &Rejection) {
     static OTHER_WEBHOOK: Limit = Limit::new();
 
-    if !query::is_from_tencent(uri) {
-        not_a_webhook(method);
-    } else if query::is_command(uri, command) {
-        without_layer(command);
-    } else {
-        event!(
+    match rejection.detail() {
+        Some(Detail::NoParameters) => not_a_webhook(&Method::POST),
+        Some(Detail::NoLayer) => without_layer(rejection.command()),
+        Some(Detail::OtherWebhook) => event!(
             OTHER_WEBHOOK.pass(now()),
-            command,
+            command = rejection.command(),
             "a request without this callback came to its handler; is the handler's route called by \
              other webhooks, too?"
-        );
+        ),
+        _ => {}
     }
 }
 
@@ -163,13 +161,6 @@ pub(crate) fn mount(command: &'static str) {
 
 fn mounted() -> MutexGuard<'static, HashMap<&'static str, Limit>> {
     MOUNTED.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Marks a callback as one that must not get lost.
-pub(crate) fn handed_on(context: &CallbackContext, extensions: &mut Extensions) {
-    if is_verified(context) {
-        extensions.insert(Verified);
-    }
 }
 
 fn is_verified(context: &CallbackContext) -> bool {

@@ -4,7 +4,7 @@ use http::{Extensions, Method, Uri};
 
 use crate::{CallbackContext, Rejection, verify::Configuration};
 
-pub(crate) fn refused(_: &Configuration, _: &str, _: &Rejection, _: Option<&CallbackContext>) {}
+pub(crate) fn refused(_: &Configuration, _: &Rejection, _: Option<&CallbackContext>) {}
 
 pub(crate) fn dropped(_: &Configuration, _: &str, _: &CallbackContext) {}
 
@@ -13,11 +13,9 @@ pub(crate) fn acknowledged(_: &Uri, _: &Extensions) {}
 pub(crate) fn not_a_webhook(_: &Method) {}
 
 #[cfg(feature = "axum")]
-pub(crate) fn not_extracted(_: &Method, _: &Uri, _: &str) {}
+pub(crate) fn not_extracted(_: &Rejection) {}
 
 #[cfg(feature = "axum")]
 pub(crate) fn not_taken(_: &Uri, _: &str) {}
 
 pub(crate) fn mount(_: &'static str) {}
-
-pub(crate) fn handed_on(_: &CallbackContext, _: &mut Extensions) {}

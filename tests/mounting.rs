@@ -462,10 +462,10 @@ async fn a_handler_takes_callback_state_and_body_and_returns_the_envelope() {
     };
     let expected = format!("state {}", chat().body().len());
     assert_eq!(send(app::<FriendAdd>()).await, fail(&expected));
-    let expected = "no Sns.CallbackFriendDelete callback came with the request";
+    let expected = "the request has no callback for this handler";
     assert_eq!(send(app::<FriendDelete>()).await, fail(expected));
     let bare = Router::new().route("/callback", post(received::<FriendAdd>));
-    let expected = "no Sns.CallbackFriendAdd callback came with the request";
+    let expected = "the request has no callback for this handler";
     let bare = bare.with_state(Arc::from("state"));
     assert_eq!(send(bare).await, fail(expected));
 }

@@ -13,7 +13,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, header::CONTENT_LENGTH};
+use http::{
+    Request, Response, Version,
+    header::{CONNECTION, CONTENT_LENGTH, EXPECT},
+};
 use http_body::{Body, Frame};
 use http_body_util::Full;
 use tokio_test::{assert_pending, assert_ready, assert_ready_err, assert_ready_ok, task};
@@ -332,18 +335,107 @@ mod permits {
 mod refusals {
     use super::*;
 
+    /// A rejection by the URL with this head, and what was done to its body before the answer.
+    fn rejected(
+        head: impl Fn(Request<()>) -> Request<()>,
+        body: (Script, Probe),
+    ) -> (task::Spawn<impl Future<Output = Option<bool>>>, Probe) {
+        let (script, probe) = body;
+        let request = head(
+            Request::post("/?CallbackCommand=Sns.CallbackFriendAdd")
+                .body(())
+                .unwrap(),
+        );
+        let inner = tower::service_fn(should_not_be_called);
+        let response = layer()
+            .max_body_size(10)
+            .layer(inner)
+            .call(request.map(|()| script));
+        let closes = async {
+            let response = response.await.unwrap();
+            assert_eq!(kind(&response), Some(RejectionKind::MissingParameter));
+            let connection = response.headers().get(CONNECTION);
+            connection.map(|value| value == "close")
+        };
+        (task::spawn(closes), probe)
+    }
+
+    async fn should_not_be_called(
+        _: Request<RequestBody<Script>>,
+    ) -> Result<Response<Bytes>, Broken> {
+        panic!("a rejected request has reached the inner service")
+    }
+
     #[test]
-    fn by_the_url_poll_the_body_zero_times_and_drop_it_at_once() {
+    fn by_the_url_reads_the_body_to_its_end_before_it_answers() {
         for row in refused_by_url() {
             let (mut service, mut handle) = mocked!(refused::layer());
-            let (request, probe) = row.request();
+            let (body, probe) =
+                Script::new([data("{"), Step::Wait, data(""), data("}"), trailers()]);
+            let request = row.request().0.map(|_| body);
             assert_ready_ok!(service.poll_ready::<Request<Script>>());
             let mut response = task::spawn(service.call(request));
-            assert!(probe.is_dropped(), "{:?}", row.kind);
+            assert_eq!(probe.polls(), 0, "{:?}", row.kind);
+            assert_pending!(response.poll());
+            assert!(!response.is_woken());
+            probe.wake();
             let response = assert_ready_ok!(response.poll());
             assert_eq!(kind(&response), Some(row.kind));
-            assert_eq!(probe.polls(), 0, "{:?}", row.kind);
+            assert!(!response.headers().contains_key(CONNECTION));
+            assert_eq!(probe.polls(), 6, "{:?}", row.kind);
             untouched(&mut handle);
+        }
+    }
+
+    #[test]
+    fn reads_as_many_bytes_as_are_accepted_and_closes_the_connection_past_them() {
+        for (frames, polls, closes) in [
+            (vec![data("12345"), data("67890")], 3, None),
+            (
+                vec![data("12345"), data("678901"), data("2")],
+                2,
+                Some(true),
+            ),
+            (vec![data("12345678901"), data("2")], 1, Some(true)),
+            (vec![data("12345"), Step::Fail], 2, Some(true)),
+            (vec![Step::Fail], 1, Some(true)),
+        ] {
+            let (mut closed, probe) = rejected(|head| head, Script::new(frames));
+            assert_eq!(assert_ready!(closed.poll()), closes);
+            assert_eq!(probe.polls(), polls);
+        }
+    }
+
+    #[test]
+    fn reads_nothing_that_is_too_large_held_back_or_on_http_2() {
+        type Head = fn(Request<()>) -> Request<()>;
+        let too_large: Head = |mut request| {
+            let length = "11".parse().unwrap();
+            request.headers_mut().insert(CONTENT_LENGTH, length);
+            request
+        };
+        let expects: Head = |mut request| {
+            let value = "100-continue".parse().unwrap();
+            request.headers_mut().insert(EXPECT, value);
+            request
+        };
+        let http_1_0: Head = |mut request| {
+            *request.version_mut() = Version::HTTP_10;
+            request
+        };
+        let http_2: Head = |mut request| {
+            *request.version_mut() = Version::HTTP_2;
+            request
+        };
+        for (head, polls, closes) in [
+            (too_large, 0, Some(true)),
+            (expects, 0, Some(true)),
+            (http_1_0, 2, None),
+            (http_2, 0, None),
+        ] {
+            let (mut closed, probe) = rejected(head, Script::new([data("1")]));
+            assert_eq!(assert_ready!(closed.poll()), closes);
+            assert_eq!(probe.polls(), polls);
         }
     }
 
@@ -369,14 +461,14 @@ mod refusals {
             let mut response = task::spawn(service.call(announce(callback(body))));
             let answer = assert_ready_ok!(response.poll());
             assert_eq!(kind(&answer), Some(RejectionKind::BodyTooLarge));
+            assert_eq!(answer.headers()[CONNECTION], "close");
             assert_eq!(probe.polls(), 0);
-            assert!(probe.is_dropped());
             untouched(&mut handle);
         }
     }
 
     #[test]
-    fn of_the_body_drop_it_and_the_inner_service() {
+    fn of_the_body_drops_the_inner_service() {
         for steps in [
             vec![data("null")],
             vec![data([b' '; 1001])],
@@ -390,7 +482,6 @@ mod refusals {
                 probe.wake();
                 assert_ready_ok!(response.poll());
             }
-            assert!(probe.is_dropped());
             assert_eq!(Arc::strong_count(&inner.services), 2);
             assert_eq!(inner.calls(), 0);
         }
@@ -811,10 +902,11 @@ mod the_body {
         let script = || Script::new([data(&packet[..50]), data(&packet[50..])]);
         assert_eq!(play(packet.len(), script()), (Ok(packet.clone()), 3));
         let too_large = Err(RejectionKind::BodyTooLarge);
-        assert_eq!(play(packet.len() - 1, script()), (too_large.clone(), 2));
-        assert_eq!(play(50, script()), (too_large.clone(), 2));
-        assert_eq!(play(49, script()), (too_large.clone(), 1));
-        assert_eq!(play(0, script()), (too_large, 1));
+        // The rest is read to its end, or up to the limit once more.
+        assert_eq!(play(packet.len() - 1, script()), (too_large.clone(), 3));
+        assert_eq!(play(50, script()), (too_large.clone(), 3));
+        assert_eq!(play(49, script()), (too_large.clone(), 2));
+        assert_eq!(play(0, script()), (too_large, 2));
     }
 
     #[test]
@@ -824,7 +916,8 @@ mod the_body {
             let frames = std::iter::repeat_n(data("1234"), 1000);
             let (body, probe) = Script::new(frames);
             let script = (body.size_hint(lower, upper), probe);
-            assert_eq!(play(10, script), (Err(RejectionKind::BodyTooLarge), 3));
+            // Three frames are too many, and of three more the last one is not dropped in silence.
+            assert_eq!(play(10, script), (Err(RejectionKind::BodyTooLarge), 6));
         }
     }
 

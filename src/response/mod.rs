@@ -5,7 +5,10 @@ mod rejection;
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, header::CONTENT_TYPE};
+use http::{
+    HeaderValue, Response,
+    header::{CONNECTION, CONTENT_TYPE},
+};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::rejection::Detail;
@@ -169,6 +172,13 @@ fn json(body: Bytes) -> Response<Bytes> {
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+/// Says that the connection ends with this response. An HTTP/1 server ends it if a request's body was
+/// left unread, and the next request on it would be lost without an answer.
+pub(crate) fn close_connection<B>(response: &mut Response<B>) {
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(CONNECTION, close);
 }
 
 #[cfg(test)]

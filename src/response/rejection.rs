@@ -1,10 +1,10 @@
-use std::{error::Error, fmt};
+use std::{borrow::Cow, error::Error, fmt};
 
 use bytes::Bytes;
 use http::Response;
 use serde_json::error::Category;
 
-use super::json;
+use super::{close_connection, json};
 
 /// Why a request was refused.
 ///
@@ -33,7 +33,10 @@ use super::json;
 #[derive(Clone)]
 pub struct Rejection {
     rule: &'static Rule,
+    command: Cow<'static, str>,
     detail: Option<Detail>,
+    /// Whether an HTTP/1 server will close the connection, since the request's body is left unread.
+    closes_connection: bool,
 }
 
 /// The rule that a refused request broke.
@@ -66,6 +69,8 @@ pub enum RejectionKind {
     MalformedPacket,
     /// The body's `CallbackCommand` differs from the URL's.
     CommandMismatch,
+    /// A handler wanted a callback, and the request isn't that callback, or no layer has read it.
+    MissingCallback,
 }
 
 impl RejectionKind {
@@ -90,6 +95,7 @@ impl RejectionKind {
             Self::BodyUnreadable => "body_unreadable",
             Self::MalformedPacket => "malformed_packet",
             Self::CommandMismatch => "command_mismatch",
+            Self::MissingCallback => "missing_callback",
         }
     }
 }
@@ -107,9 +113,33 @@ impl Rejection {
         self.rule.kind
     }
 
+    /// The `CallbackCommand` of the webhook that was rejected, such as `Sns.CallbackFriendAdd`.
+    ///
+    /// An outer layer needs it to answer a webhook before an event in its own way: see [Webhooks before an
+    /// event](crate::Packet#webhooks-before-an-event).
+    #[must_use]
+    pub fn command(&self) -> &str {
+        &self.command
+    }
+
+    pub(crate) fn of(self, command: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            command: command.into(),
+            ..self
+        }
+    }
+
     pub(crate) fn with(self, detail: Detail) -> Self {
         Self {
             detail: Some(detail),
+            ..self
+        }
+    }
+
+    #[cfg(feature = "axum")]
+    pub(crate) fn closing_connection(self, closes_connection: bool) -> Self {
+        Self {
+            closes_connection,
             ..self
         }
     }
@@ -128,6 +158,9 @@ impl Rejection {
 
     pub(crate) fn into_response(self) -> Response<Bytes> {
         let mut response = json(Bytes::from_static(self.rule.envelope.as_bytes()));
+        if self.closes_connection {
+            close_connection(&mut response);
+        }
         response.extensions_mut().insert(self);
         response
     }
@@ -169,6 +202,12 @@ pub(crate) enum Detail {
     },
     NotInSeconds,
     NoCommand,
+    #[cfg(feature = "axum")]
+    NoLayer,
+    #[cfg(feature = "axum")]
+    OtherWebhook,
+    #[cfg(feature = "axum")]
+    NoParameters,
     Json {
         category: Category,
         line: usize,
@@ -196,6 +235,12 @@ impl fmt::Display for Detail {
             Self::Ahead { seconds } => write!(f, "RequestTime is {seconds} s ahead"),
             Self::NotInSeconds => f.write_str("RequestTime is not in Unix seconds"),
             Self::NoCommand => f.write_str("the body has no CallbackCommand"),
+            #[cfg(feature = "axum")]
+            Self::NoLayer => f.write_str("no layer has read the callback"),
+            #[cfg(feature = "axum")]
+            Self::OtherWebhook => f.write_str("the request is another webhook"),
+            #[cfg(feature = "axum")]
+            Self::NoParameters => f.write_str("the URL has none of Tencent's parameters"),
             Self::Json {
                 category,
                 line,
@@ -225,7 +270,9 @@ macro_rules! rejections {
                         r#"{"ActionStatus":"FAIL","ErrorCode":1,"ErrorInfo":""#, $error_info, r#""}"#,
                     ),
                 },
+                command: Cow::Borrowed(""),
                 detail: None,
+                closes_connection: false,
             };)+
 
             #[cfg(any(feature = "tracing", test))]
@@ -254,6 +301,7 @@ rejections! {
     UNREADABLE: BodyUnreadable, "the body can't be read";
     MALFORMED: MalformedPacket, "the body is not a packet of this webhook";
     COMMAND: CommandMismatch, "the CallbackCommand of the body differs from the URL's";
+    NO_CALLBACK: MissingCallback, "the request has no callback for this handler";
 }
 
 #[cfg(test)]

@@ -6,13 +6,13 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::{Buf, Bytes};
-use http::{Request, Response, StatusCode, Version};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::read::{DataFrames, close_connection};
+use super::{early_response::EarlyResponse, read::DataFrames};
 use crate::{
     CallbackResponse, trace,
     verify::{MAX_BODY_SIZE, query},
@@ -77,10 +77,7 @@ impl<B: From<Bytes>, ReqBody: Body> Service<Request<ReqBody>> for Acknowledge<B>
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        AcknowledgeFuture {
-            acknowledgement: Acknowledgement::new(request),
-            body: PhantomData,
-        }
+        AcknowledgeFuture::new(request, MAX_BODY_SIZE)
     }
 }
 
@@ -88,8 +85,28 @@ pin_project! {
     /// The response future of [`Acknowledge`].
     pub struct AcknowledgeFuture<ReqBody, B> {
         #[pin]
-        acknowledgement: Acknowledgement<ReqBody>,
+        request_body: DataFrames<ReqBody>,
+        response: EarlyResponse,
         body: PhantomData<fn() -> B>,
+    }
+}
+
+impl<ReqBody: Body, B> AcknowledgeFuture<ReqBody, B> {
+    /// At most `limit` bytes of the body are read.
+    pub(super) fn new(request: Request<ReqBody>, limit: usize) -> Self {
+        let is_webhook = query::is_from_tencent(request.uri());
+        if is_webhook {
+            trace::acknowledged(request.uri(), request.extensions());
+        } else {
+            trace::not_a_webhook(request.method());
+        }
+        let (head, body) = request.into_parts();
+        let request_body = DataFrames::new(body);
+        Self {
+            response: EarlyResponse::new(answer(is_webhook), &head, &request_body, limit),
+            request_body,
+            body: PhantomData,
+        }
     }
 }
 
@@ -97,58 +114,9 @@ impl<ReqBody: Body, B: From<Bytes>> Future for AcknowledgeFuture<ReqBody, B> {
     type Output = Result<Response<B>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let response = ready!(self.project().acknowledgement.poll(cx));
+        let this = self.project();
+        let response = ready!(this.response.poll(this.request_body, cx));
         Poll::Ready(Ok(response.map(B::from)))
-    }
-}
-
-pin_project! {
-    /// Reads the body before it answers. If a body is left unread, an HTTP/1 server closes the connection,
-    /// and the answer may be lost with it.
-    pub(super) struct Acknowledgement<B> {
-        #[pin]
-        frames: DataFrames<B>,
-        // How much more is read, in bytes.
-        to_read: usize,
-        is_webhook: bool,
-        version: Version,
-    }
-}
-
-impl<B: Body> Acknowledgement<B> {
-    pub(super) fn new(request: Request<B>) -> Self {
-        let is_webhook = query::is_from_tencent(request.uri());
-        if is_webhook {
-            trace::acknowledged(request.uri(), request.extensions());
-        } else {
-            trace::not_a_webhook(request.method());
-        }
-        Self {
-            version: request.version(),
-            frames: DataFrames::new(request.into_body()),
-            // What isn't a webhook is answered at once.
-            to_read: if is_webhook { MAX_BODY_SIZE } else { 0 },
-            is_webhook,
-        }
-    }
-}
-
-impl<B: Body> Future for Acknowledgement<B> {
-    type Output = Response<Bytes>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response<Bytes>> {
-        let mut this = self.project();
-        while *this.to_read > 0 {
-            *this.to_read = match ready!(this.frames.as_mut().poll_next(cx)) {
-                Some(Ok(data)) => this.to_read.saturating_sub(data.remaining()),
-                Some(Err(_)) | None => 0,
-            };
-        }
-        let mut response = answer(*this.is_webhook);
-        if this.frames.is_unread() {
-            close_connection(&mut response, *this.version);
-        }
-        Poll::Ready(response)
     }
 }
 

@@ -83,6 +83,12 @@ body! {
     ResponseBody
 }
 
+impl<B> From<Bytes> for ResponseBody<B> {
+    fn from(bytes: Bytes) -> Self {
+        Self::bytes(bytes)
+    }
+}
+
 /// For layers that make a response of their own around this one, such as tower-http's `TimeoutLayer`.
 impl<B: Default> Default for ResponseBody<B> {
     fn default() -> Self {

@@ -13,11 +13,11 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::{
-    RequestBody, ResponseBody,
-    read::{ReadBody, close_connection},
+use super::{RequestBody, ResponseBody, early_response::EarlyResponse, read::ReadBody};
+use crate::{
+    Callback, CallbackContext, Packet, Rejection, callback::HandedOn, packet, trace,
+    verify::Configuration,
 };
-use crate::{Callback, CallbackContext, Packet, Rejection, packet, trace, verify::Configuration};
 
 pin_project! {
     /// The response future of [`CallbackService`](crate::CallbackService).
@@ -46,17 +46,16 @@ pin_project! {
 }
 
 pin_project! {
-    // A callback goes from `Reading` to `Waiting` to `Called`, or ends in `Refused`. What is not a callback
-    // is `Called` at once.
+    // A callback goes from `Reading` to `Waiting` to `Called`. If it is rejected, it stays in `Reading` until
+    // its body has been dropped. What is not a callback is `Called` at once.
     #[project = StateProj]
     enum State<S, B>
     where
         S: Service<Request<RequestBody<B>>>,
     {
-        Reading { #[pin] body: ReadBody<B>, delivery: Option<Delivery<S>> },
+        Reading { #[pin] body: ReadBody<B>, delivery: Option<Delivery<S>>, rejection: Option<EarlyResponse> },
         Waiting { service: S, request: Option<Request<RequestBody<B>>>, configuration: Arc<Configuration> },
         Called { #[pin] future: S::Future },
-        Refused { response: Option<Response<Bytes>> },
     }
 }
 
@@ -92,21 +91,29 @@ where
         B: Body,
     {
         let (head, body) = request.into_parts();
-        Self::new(match configuration.verify(&head.method, &head.uri) {
-            Ok(context) => State::Reading {
-                body: ReadBody::new(&head.headers, body, configuration.max_body_size),
-                delivery: Some(Delivery {
+        let body = ReadBody::new(&head.headers, body, configuration.max_body_size);
+        let (delivery, rejection) = match configuration.verify(&head.method, &head.uri) {
+            Ok(context) => {
+                let delivery = Delivery {
                     service,
                     reserved,
                     head,
                     context,
                     configuration: Arc::clone(configuration),
-                }),
-            },
-            Err(rejection) => {
-                trace::refused(configuration, P::COMMAND, &rejection, None);
-                State::refused(rejection, &head, !body.is_end_stream())
+                };
+                (Some(delivery), None)
             }
+            Err(rejection) => {
+                let rejection = rejection.of(P::COMMAND);
+                trace::refused(configuration, &rejection, None);
+                let response = reject(rejection, &head, &body, configuration);
+                (None, Some(response))
+            }
+        };
+        Self::new(State::Reading {
+            body,
+            delivery,
+            rejection,
         })
     }
 
@@ -122,16 +129,6 @@ impl<S, B> State<S, B>
 where
     S: Service<Request<RequestBody<B>>>,
 {
-    fn refused(rejection: Rejection, head: &Parts, unread: bool) -> Self {
-        let mut response = rejection.into_response();
-        if unread {
-            close_connection(&mut response, head.version);
-        }
-        Self::Refused {
-            response: Some(response),
-        }
-    }
-
     /// The callback that was accepted and has not reached its service.
     fn undelivered<P: Packet>(&self) -> Option<(&CallbackContext, &Configuration)> {
         match self {
@@ -147,7 +144,7 @@ where
                 let callback = request.as_ref()?.extensions().get::<Callback<P>>()?;
                 Some((callback.context(), configuration))
             }
-            Self::Called { .. } | Self::Refused { .. } => None,
+            Self::Called { .. } => None,
         }
     }
 }
@@ -160,37 +157,45 @@ impl<S: Clone> Delivery<S> {
         }
     }
 
-    /// What comes after the body.
-    fn deliver<B, P>(self, read: Result<Bytes, Rejection>, unread: bool) -> State<S, B>
+    /// Puts the packet and the bytes that it was read from into the request.
+    fn deliver<B, P>(self, packet: P, bytes: Bytes) -> State<S, B>
     where
         S: Service<Request<RequestBody<B>>>,
         P: Packet,
     {
+        let mut head = self.head;
+        let is_verified = self.context.request_time.is_some();
+        head.extensions.insert(HandedOn { is_verified });
+        head.extensions.insert(Callback::new(packet, self.context));
+        let mut request = Request::from_parts(head, RequestBody::bytes(bytes));
+        lift_axums_limit(&mut request);
+        State::Waiting {
+            service: self.service,
+            request: Some(request),
+            configuration: self.configuration,
+        }
+    }
+
+    fn reject<B: Body>(self, rejection: Rejection, body: &ReadBody<B>) -> EarlyResponse {
         let Self {
-            service,
-            mut head,
+            head,
             context,
             configuration,
             ..
         } = self;
-        match read.and_then(|bytes| Ok((packet::parse::<P>(&bytes)?, bytes))) {
-            Ok((packet, bytes)) => {
-                trace::handed_on(&context, &mut head.extensions);
-                head.extensions.insert(Callback::new(packet, context));
-                let mut request = Request::from_parts(head, RequestBody::bytes(bytes));
-                lift_axums_limit(&mut request);
-                State::Waiting {
-                    service,
-                    request: Some(request),
-                    configuration,
-                }
-            }
-            Err(rejection) => {
-                trace::refused(&configuration, P::COMMAND, &rejection, Some(&context));
-                State::refused(rejection, &head, unread)
-            }
-        }
+        trace::refused(&configuration, &rejection, Some(&context));
+        reject(rejection, &head, body, &configuration)
     }
+}
+
+fn reject<B: Body>(
+    rejection: Rejection,
+    head: &Parts,
+    body: &ReadBody<B>,
+    configuration: &Configuration,
+) -> EarlyResponse {
+    let response = rejection.into_response();
+    EarlyResponse::new(response, head, body.rest(), configuration.max_body_size)
 }
 
 /// The body has been read and is in memory, so axum's extractors must not answer 413 to it.
@@ -214,18 +219,36 @@ where
         let mut state = self.project().state;
         loop {
             let next = match state.as_mut().project() {
-                StateProj::Reading { mut body, delivery } => match body.as_mut().poll(cx) {
-                    Poll::Ready(read) => {
-                        let delivery = delivery.take().expect("a body is read once");
-                        delivery.deliver::<B, P>(read, body.is_unread())
-                    }
-                    Poll::Pending => {
+                StateProj::Reading {
+                    body,
+                    rejection: Some(response),
+                    ..
+                } => {
+                    let response = ready!(response.poll(body.rest_mut(), cx));
+                    return Poll::Ready(Ok(response.map(ResponseBody::bytes)));
+                }
+                StateProj::Reading {
+                    mut body,
+                    delivery,
+                    rejection,
+                } => {
+                    let Poll::Ready(read) = body.as_mut().poll(cx) else {
                         if let Some(delivery) = delivery {
                             delivery.release();
                         }
                         return Poll::Pending;
+                    };
+                    // If a user's `Deserialize` panics here, the delivery is still there to be logged as lost.
+                    let packet = read.and_then(|bytes| Ok((packet::parse::<P>(&bytes)?, bytes)));
+                    let delivery = delivery.take().expect("a body is read once");
+                    match packet {
+                        Ok((packet, bytes)) => delivery.deliver(packet, bytes),
+                        Err(error) => {
+                            *rejection = Some(delivery.reject(error.of(P::COMMAND), &body));
+                            continue;
+                        }
                     }
-                },
+                }
                 StateProj::Waiting {
                     service, request, ..
                 } => {
@@ -239,10 +262,6 @@ where
                     return future
                         .poll(cx)
                         .map_ok(|answer| answer.map(ResponseBody::original));
-                }
-                StateProj::Refused { response } => {
-                    let response = response.take().expect("a refusal is sent once");
-                    return Poll::Ready(Ok(response.map(ResponseBody::bytes)));
                 }
             };
             state.set(next);

@@ -7,7 +7,7 @@ use std::{
 
 use tower_layer::Layer;
 
-use super::{CallbackService, SameBodyLayer};
+use super::{CallbackService, SameBodyLayer, acknowledge_others::AcknowledgeOthersLayer};
 use crate::{FriendAdd, Packet, Token, trace, verify::Configuration};
 
 /// The layer that receives "After a Friend Is Added", `Sns.CallbackFriendAdd`.
@@ -156,6 +156,35 @@ impl<P: Packet> CallbackLayer<P> {
     /// ```
     pub fn same_body(self) -> SameBodyLayer<P> {
         SameBodyLayer::new(self)
+    }
+
+    /// The same layer, but only callbacks reach the inner service: those that this layer has handed on, and
+    /// those that a layer around it has. Every other request is answered as by
+    /// [`Acknowledge`](crate::Acknowledge), and its body is read.
+    ///
+    /// It is for a URL with one handler. Chat sends `Alert.RequestOverLimit` and every webhook that is
+    /// switched on to that URL, too. A handler that gets them leaves their bodies unread and answers FAIL.
+    ///
+    /// ```
+    /// use axum::{Router, routing::post};
+    /// use tower_tencent_chat::{Callback, CallbackResponse, FriendAdd, FriendAddLayer};
+    ///
+    /// async fn friend_added(callback: Callback<FriendAdd>) -> CallbackResponse {
+    ///     println!("{} added", callback.pair_list.len());
+    ///     CallbackResponse::ok()
+    /// }
+    ///
+    /// let layer = FriendAddLayer::new(1400000000).acknowledge_others();
+    /// let app: Router = Router::new().route("/callback", post(friend_added).layer(layer));
+    /// ```
+    ///
+    /// In a stack of layers, the innermost has it: that is the last one in a `ServiceBuilder`.
+    pub fn acknowledge_others(self) -> AcknowledgeOthersLayer<P> {
+        AcknowledgeOthersLayer::new(self)
+    }
+
+    pub(super) fn max_body_size_in_bytes(&self) -> usize {
+        self.configuration.max_body_size
     }
 
     fn with(configuration: Arc<Configuration>) -> Self {

@@ -1,7 +1,9 @@
 //! Which service is called, when, and with what.
 
 mod acknowledge;
+pub(crate) mod acknowledge_others;
 mod body;
+mod early_response;
 mod future;
 mod layer;
 mod read;

@@ -7,10 +7,7 @@ use std::{
 };
 
 use bytes::{Buf, BufMut, Bytes};
-use http::{
-    HeaderMap, HeaderValue, Response, Version,
-    header::{CONNECTION, CONTENT_LENGTH},
-};
+use http::{HeaderMap, header::CONTENT_LENGTH};
 use http_body::Body;
 use pin_project_lite::pin_project;
 
@@ -29,16 +26,22 @@ pin_project! {
 
 impl<B: Body> ReadBody<B> {
     pub(super) fn new(headers: &HeaderMap, body: B, limit: usize) -> Self {
+        let frames = DataFrames::new(body);
         Self {
-            announced: content_length(headers).max(body.size_hint().lower()),
-            frames: DataFrames::new(body),
+            announced: frames.announced(headers),
+            frames,
             limit,
             buffer: Buffer::default(),
         }
     }
 
-    pub(super) fn is_unread(&self) -> bool {
-        self.frames.is_unread()
+    /// What has not been read yet.
+    pub(super) fn rest(&self) -> &DataFrames<B> {
+        &self.frames
+    }
+
+    pub(super) fn rest_mut(self: Pin<&mut Self>) -> Pin<&mut DataFrames<B>> {
+        self.project().frames
     }
 }
 
@@ -47,20 +50,23 @@ impl<B: Body> Future for ReadBody<B> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        // The announced size can refuse a body, but is not trusted to accept one.
+        // The announced size can reject a body, but is not trusted to accept one.
         if *this.announced > *this.limit as u64 {
             return Poll::Ready(Err(Rejection::TOO_LARGE));
         }
-        Poll::Ready(loop {
+        let read = loop {
             match ready!(this.frames.as_mut().poll_next(cx)) {
-                None => break Ok(mem::take(this.buffer).into_bytes()),
+                None => break Ok(()),
                 Some(Err(_)) => break Err(Rejection::UNREADABLE),
                 Some(Ok(data)) if data.remaining() > *this.limit - this.buffer.len() => {
                     break Err(Rejection::TOO_LARGE);
                 }
                 Some(Ok(data)) => this.buffer.push(data, *this.limit),
             }
-        })
+        };
+        // Of a rejected body nothing is kept.
+        let buffer = mem::take(this.buffer);
+        Poll::Ready(read.map(|()| buffer.into_bytes()))
     }
 }
 
@@ -71,8 +77,15 @@ pin_project! {
         body: B,
         // Since the body was last pending.
         polled: u8,
-        ended: bool,
+        state: BodyState,
     }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum BodyState {
+    Open,
+    Ended,
+    Failed,
 }
 
 impl<B: Body> DataFrames<B> {
@@ -85,15 +98,19 @@ impl<B: Body> DataFrames<B> {
         Self {
             body,
             polled: 0,
-            ended: false,
+            state: BodyState::Open,
         }
     }
 
+    /// `None` at the end, and after an error.
     pub(super) fn poll_next(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<B::Data, B::Error>>> {
         let mut this = self.project();
+        if *this.state != BodyState::Open {
+            return Poll::Ready(None);
+        }
         loop {
             if *this.polled == Self::BUDGET {
                 *this.polled = 0;
@@ -101,9 +118,13 @@ impl<B: Body> DataFrames<B> {
                 return Poll::Pending;
             }
             let frame = match this.body.as_mut().poll_frame(cx) {
-                Poll::Ready(Some(frame)) => frame?,
+                Poll::Ready(Some(Ok(frame))) => frame,
+                Poll::Ready(Some(Err(error))) => {
+                    *this.state = BodyState::Failed;
+                    return Poll::Ready(Some(Err(error)));
+                }
                 Poll::Ready(None) => {
-                    *this.ended = true;
+                    *this.state = BodyState::Ended;
                     return Poll::Ready(None);
                 }
                 Poll::Pending => {
@@ -120,16 +141,12 @@ impl<B: Body> DataFrames<B> {
 
     /// Whether more of the body may come.
     pub(super) fn is_unread(&self) -> bool {
-        !self.ended && !self.body.is_end_stream()
+        self.state != BodyState::Ended && !self.body.is_end_stream()
     }
-}
 
-/// Says that the connection ends with this response. An HTTP/1 server ends it if a request's body was
-/// left unread, and whoever sent the next request on it would lose that request without a word.
-pub(super) fn close_connection<B>(response: &mut Response<B>, version: Version) {
-    if version < Version::HTTP_2 {
-        let close = HeaderValue::from_static("close");
-        response.headers_mut().insert(CONNECTION, close);
+    /// How large the body is said to be, in bytes.
+    pub(super) fn announced(&self, headers: &HeaderMap) -> u64 {
+        content_length(headers).max(self.body.size_hint().lower())
     }
 }
 

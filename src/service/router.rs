@@ -14,7 +14,7 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::{RequestBody, ResponseBody, ResponseFuture, acknowledge::Acknowledgement};
+use super::{AcknowledgeFuture, RequestBody, ResponseBody, ResponseFuture};
 use crate::{
     Packet, Token, trace,
     verify::{Configuration, query},
@@ -222,7 +222,7 @@ impl<B: Body, ResBody, E> Service<Request<B>> for CallbackRouter<B, ResBody, E> 
                 answer: fallback(request),
             },
             (None, None) => State::Acknowledge {
-                acknowledgement: Acknowledgement::new(request),
+                acknowledgement: AcknowledgeFuture::new(request, self.configuration.max_body_size),
             },
         };
         RouterFuture { state }
@@ -241,7 +241,7 @@ pin_project! {
     #[project = StateProj]
     enum State<B, ResBody, E> {
         Answer { answer: Answer<ResBody, E> },
-        Acknowledge { #[pin] acknowledgement: Acknowledgement<B> },
+        Acknowledge { #[pin] acknowledgement: AcknowledgeFuture<B, ResponseBody<ResBody>> },
     }
 }
 
@@ -251,9 +251,9 @@ impl<B: Body, ResBody, E> Future for RouterFuture<B, ResBody, E> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
             StateProj::Answer { answer } => answer.as_mut().poll(cx),
-            StateProj::Acknowledge { acknowledgement } => acknowledgement
-                .poll(cx)
-                .map(|response| Ok(response.map(ResponseBody::bytes))),
+            StateProj::Acknowledge { acknowledgement } => {
+                acknowledgement.poll(cx).map_err(|never| match never {})
+            }
         }
     }
 }
