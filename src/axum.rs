@@ -1,6 +1,6 @@
 //! With axum, a callback is an extractor and the envelope is a response.
 
-use std::convert::Infallible;
+use std::{borrow::Cow, convert::Infallible};
 
 use axum_core::{
     body::Body,
@@ -8,15 +8,15 @@ use axum_core::{
     response::{IntoResponse, Response},
 };
 use http::{
-    HeaderMap, Version,
+    HeaderMap, Method, Uri, Version,
     header::{CONTENT_LENGTH, TRANSFER_ENCODING},
     request::Parts,
 };
 use tower_service::Service;
 
 use crate::{
-    Acknowledge, Callback, CallbackResponse, Packet, Rejection, response::Detail, trace,
-    verify::query,
+    Acknowledge, AnyCallback, Callback, CallbackResponse, Packet, Rejection, response::Detail,
+    trace::Line, verify::query,
 };
 
 /// Extracts the callback that the layer has put into the request.
@@ -38,20 +38,35 @@ impl<S: Send + Sync, P: Packet> OptionalFromRequestParts<S> for Callback<P> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
         let callback = parts.extensions.get().cloned();
-        if callback.is_none() {
-            trace::not_taken(&parts.uri, P::COMMAND);
+        if callback.is_none() && query::is_command(&parts.uri, P::COMMAND) {
+            Line::without_layer(P::COMMAND, &parts.uri).without_callback();
         }
         Ok(callback)
     }
 }
 
-fn missing(parts: &Parts, command: &'static str) -> Rejection {
-    let cause = if query::is_command(&parts.uri, command) {
-        Detail::NoLayer
+/// Extracts the webhook that [`CallbackRouter::route_others`](crate::CallbackRouter::route_others) has put
+/// into the request. If there is none, the answer is that of a missing [`Callback`].
+impl<S: Send + Sync> FromRequestParts<S> for AnyCallback {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        let callback = parts.extensions.get().cloned();
+        callback.ok_or_else(|| {
+            let command = query::commands(&parts.uri).next().unwrap_or_default();
+            missing(parts, command.into_owned())
+        })
+    }
+}
+
+fn missing(parts: &Parts, command: impl Into<Cow<'static, str>>) -> Rejection {
+    let command = command.into();
+    let cause = if query::is_command(&parts.uri, &command) {
+        Some(Detail::NoLayer)
     } else if query::is_from_tencent(&parts.uri) {
-        Detail::OtherWebhook
+        Some(Detail::OtherWebhook)
     } else {
-        Detail::NoParameters
+        (parts.method == Method::POST).then_some(Detail::NoParameters)
     };
     // The extractor has no body that it could read.
     let closes_connection = parts.version < Version::HTTP_2 && has_body(&parts.headers);
@@ -68,9 +83,20 @@ fn has_body(headers: &HeaderMap) -> bool {
 
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
-        // Not when it is made: a handler may take a `Result`, and then nothing is lost.
-        trace::not_extracted(&self);
+        // Not when it is made: for a handler that takes a `Result`, nothing is lost.
+        log(&self);
         self.into_response().map(Body::from)
+    }
+}
+
+fn log(rejection: &Rejection) {
+    let uri = Uri::default();
+    let line = Line::without_layer(rejection.command(), &uri);
+    match rejection.detail() {
+        Some(Detail::NoLayer) => line.without_callback(),
+        Some(Detail::OtherWebhook) => line.other_webhook(),
+        Some(Detail::NoParameters) => line.not_a_webhook(&Method::POST),
+        _ => {}
     }
 }
 

@@ -4,6 +4,8 @@ use std::{
     sync::Arc,
 };
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeStruct};
+
 use crate::CallbackContext;
 
 /// A callback that the layer has accepted: the packet of one webhook, and what the URL said.
@@ -64,7 +66,17 @@ pub struct Callback<P> {
 /// In the extensions of every request that a layer or a router has handed on.
 #[derive(Clone)]
 pub(crate) struct HandedOn {
+    /// Whether its signature was checked.
+    #[cfg_attr(not(feature = "tracing"), expect(dead_code, reason = "for the log"))]
     pub(crate) is_verified: bool,
+}
+
+impl HandedOn {
+    pub(crate) fn new(context: &CallbackContext) -> Self {
+        Self {
+            is_verified: context.request_time.is_some(),
+        }
+    }
 }
 
 impl<P> Callback<P> {
@@ -111,6 +123,37 @@ impl<P> Clone for Callback<P> {
         Self {
             shared: Arc::clone(&self.shared),
         }
+    }
+}
+
+impl<P: PartialEq> PartialEq for Callback<P> {
+    fn eq(&self, other: &Self) -> bool {
+        self.shared == other.shared
+    }
+}
+
+/// As `{"context":{..},"packet":{..}}`, for a queue or a journal. Tencent's names are used in both.
+impl<P: Serialize> Serialize for Callback<P> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (packet, context) = &*self.shared;
+        let mut callback = serializer.serialize_struct("Callback", 2)?;
+        callback.serialize_field("context", context)?;
+        callback.serialize_field("packet", packet)?;
+        callback.end()
+    }
+}
+
+/// Verifies nothing: whoever can write to the queue can make up callbacks.
+impl<'de, P: Deserialize<'de>> Deserialize<'de> for Callback<P> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Parts<P> {
+            context: CallbackContext,
+            packet: P,
+        }
+
+        let Parts { context, packet } = Parts::deserialize(deserializer)?;
+        Ok(Self::new(packet, context))
     }
 }
 

@@ -199,24 +199,26 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod any_callback;
 #[cfg(feature = "axum")]
 mod axum;
 mod callback;
-#[cfg(feature = "tracing")]
-mod limit;
+mod configuration;
 mod packet;
 mod response;
 mod service;
 #[cfg(feature = "test-util")]
 #[cfg_attr(docsrs, doc(cfg(feature = "test-util")))]
 pub mod test_util;
-#[cfg_attr(not(feature = "tracing"), path = "untraced.rs")]
+mod token;
+#[cfg_attr(not(feature = "tracing"), path = "trace/untraced.rs")]
 mod trace;
 mod verify;
 
 #[cfg(feature = "axum")]
 pub use self::axum::acknowledge;
 pub use self::{
+    any_callback::AnyCallback,
     callback::Callback,
     packet::{
         AccountPair, BlackListAdd, BlackListDelete, ClientCmd, FriendAdd, FriendDelete, FriendPair,
@@ -224,19 +226,32 @@ pub use self::{
     },
     response::{CallbackResponse, Rejection, RejectionKind},
     service::{
-        Acknowledge, AcknowledgeFuture, CallbackLayer, CallbackRouter, CallbackService,
-        FriendAddLayer, FriendAddService, RequestBody, ResponseBody, ResponseFuture, RouterFuture,
-        SameBody, SameBodyFuture, SameBodyInner, SameBodyLayer,
+        Acknowledge, Acknowledged, CallbackLayer, CallbackRouter, CallbackService, FriendAddLayer,
+        FriendAddService, RequestBody, ResponseBody,
     },
-    verify::{CallbackContext, InvalidToken, Platform, Token},
+    token::{InvalidToken, Token},
+    verify::{CallbackContext, Platform},
 };
 
 pub mod acknowledge_others {
     //! What [`CallbackLayer::acknowledge_others`](crate::CallbackLayer::acknowledge_others) makes.
 
-    pub use crate::service::acknowledge_others::{
-        AcknowledgeOthers, AcknowledgeOthersFuture, AcknowledgeOthersLayer,
+    pub use crate::service::acknowledge_others::{AcknowledgeOthers, AcknowledgeOthersLayer};
+}
+
+pub mod future {
+    //! The response futures of the services.
+
+    pub use crate::service::{
+        acknowledge::AcknowledgeFuture, acknowledge_others::AcknowledgeOthersFuture,
+        future::ResponseFuture, router::RouterFuture, same_body::SameBodyFuture,
     };
+}
+
+pub mod same_body {
+    //! What [`CallbackLayer::same_body`](crate::CallbackLayer::same_body) makes.
+
+    pub use crate::service::same_body::{SameBody, SameBodyLayer};
 }
 
 /// The examples of the pages, as tests.

@@ -25,7 +25,7 @@
 //!     .service_fn(friend_added);
 //! let request = CallbackRequest::friend_add(1400000000).pair("alice", "bob").build();
 //! let response = app.oneshot(request).await.unwrap();
-//! // A refusal has status 200, too.
+//! // A rejection has status 200, too.
 //! assert!(response.extensions().get::<Rejection>().is_none());
 //! # }
 //! ```
@@ -42,7 +42,7 @@ use serde::Serialize;
 
 use crate::{
     AccountPair, BlackListAdd, BlackListDelete, Callback, FriendAdd, FriendDelete, FriendPair,
-    Packet, Token, packet, verify::Configuration,
+    Packet, Token, configuration::Configuration, packet,
 };
 
 /// A request as Chat sends it: `POST`, Tencent's parameters in the query, the packet as the body.

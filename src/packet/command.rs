@@ -5,10 +5,10 @@
 //! type that wants more than an object with string keys fails here. `packet::parse` then reads it in two
 //! passes.
 
-use std::{borrow::Cow, fmt, marker::PhantomData};
+use std::{borrow::Cow, fmt};
 
 use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
+    Deserialize, Deserializer,
     de::{
         DeserializeSeed, Error, IgnoredAny, IntoDeserializer, MapAccess, Visitor,
         value::BorrowedStrDeserializer,
@@ -16,11 +16,9 @@ use serde::{
     forward_to_deserialize_any,
 };
 
-use super::Packet;
-
-/// What a packet says in `CallbackCommand`.
+/// What the body says in `CallbackCommand`.
 #[derive(Debug, PartialEq)]
-pub(super) enum Found {
+pub(super) enum BodyCommand {
     Absent,
     Expected,
     Other,
@@ -30,39 +28,39 @@ pub(super) enum Found {
 pub(super) fn read<'de, T: Deserialize<'de>>(
     mut json: serde_json::Deserializer<impl serde_json::de::Read<'de>>,
     expected: &str,
-) -> Result<(T, Found), serde_json::Error> {
+) -> Result<(T, BodyCommand), serde_json::Error> {
     let mut watch = Watch {
         expected,
-        found: Found::Absent,
+        command: BodyCommand::Absent,
     };
     let packet = T::deserialize(WatchedObject {
         json: &mut json,
         watch: &mut watch,
     })?;
     json.end()?;
-    Ok((packet, watch.found))
+    Ok((packet, watch.command))
 }
 
 /// Looks at nothing but the command.
-pub(super) fn find(body: &[u8], expected: &str) -> Result<Found, serde_json::Error> {
+pub(super) fn find(body: &[u8], expected: &str) -> Result<BodyCommand, serde_json::Error> {
     let json = serde_json::Deserializer::from_slice(body);
-    read::<IgnoredAny>(json, expected).map(|(_, found)| found)
+    read::<IgnoredAny>(json, expected).map(|(_, command)| command)
 }
 
 struct Watch<'e> {
     expected: &'e str,
-    found: Found,
+    command: BodyCommand,
 }
 
 impl Watch<'_> {
-    fn see<E: Error>(&mut self, command: &str) -> Result<(), E> {
-        if self.found != Found::Absent {
+    fn compare<E: Error>(&mut self, command: &str) -> Result<(), E> {
+        if self.command != BodyCommand::Absent {
             return Err(E::duplicate_field("CallbackCommand"));
         }
-        self.found = if command == self.expected {
-            Found::Expected
+        self.command = if command == self.expected {
+            BodyCommand::Expected
         } else {
-            Found::Other
+            BodyCommand::Other
         };
         Ok(())
     }
@@ -127,7 +125,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for WatchedMap<'_, '_, A> {
             return Ok(None);
         };
         self.at_command = name == "CallbackCommand";
-        seen(name, seed).map(Some)
+        replay(name, seed).map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
@@ -135,13 +133,13 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for WatchedMap<'_, '_, A> {
             return self.map.next_value_seed(seed);
         }
         let Text(command) = self.map.next_value()?;
-        self.watch.see(&command)?;
-        seen(command, seed)
+        self.watch.compare(&command)?;
+        replay(command, seed)
     }
 }
 
 /// Hands on a text that was looked at.
-fn seen<'de, S, E>(text: Cow<'de, str>, seed: S) -> Result<S::Value, E>
+fn replay<'de, S, E>(text: Cow<'de, str>, seed: S) -> Result<S::Value, E>
 where
     S: DeserializeSeed<'de>,
     E: Error,
@@ -156,55 +154,6 @@ where
 #[derive(Deserialize)]
 #[serde(transparent)]
 pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
-
-/// The `CallbackCommand` field of this crate's own packets, which is always `P::COMMAND`. Without it,
-/// whoever reads packets back from a queue could get a deletion as an addition.
-pub(super) struct CommandOf<P>(PhantomData<fn() -> P>);
-
-impl<P> Default for CommandOf<P> {
-    fn default() -> Self {
-        Self(PhantomData)
-    }
-}
-
-impl<P> Clone for CommandOf<P> {
-    fn clone(&self) -> Self {
-        Self::default()
-    }
-}
-
-impl<P> PartialEq for CommandOf<P> {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl<P> Eq for CommandOf<P> {}
-
-impl<P: Packet> fmt::Debug for CommandOf<P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(P::COMMAND, f)
-    }
-}
-
-impl<P: Packet> Serialize for CommandOf<P> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(P::COMMAND)
-    }
-}
-
-impl<'de, P: Packet> Deserialize<'de> for CommandOf<P> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Text(command) = Text::deserialize(deserializer)?;
-        if command != P::COMMAND {
-            let expected = P::COMMAND;
-            return Err(D::Error::custom(format_args!(
-                "the CallbackCommand is not {expected}"
-            )));
-        }
-        Ok(Self::default())
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -1,17 +1,18 @@
 //! A flag, for serde's `with`. It is 0 or 1, but Tencent's pages disagree on whether an integer comes in
 //! quotes. Anything but zero, false, null and "" is true, and none of it is kept.
 
-use std::{borrow::Cow, fmt};
+use serde::{Deserialize, Deserializer, Serializer};
 
-use serde::{
-    Deserializer, Serializer,
-    de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
-};
-
-use super::lenient::LenientText;
+use super::lenient::Lenient;
 
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    deserializer.deserialize_any(Flag)
+    Ok(match Lenient::deserialize(deserializer)? {
+        Lenient::Null => false,
+        Lenient::Bool(flag) => flag,
+        Lenient::Number(number) => number != 0.0,
+        Lenient::Text(text) => is_set(&text),
+        Lenient::Other => true,
+    })
 }
 
 pub(super) fn serialize<S: Serializer>(flag: &bool, serializer: S) -> Result<S::Ok, S::Error> {
@@ -22,62 +23,6 @@ fn is_set(text: &str) -> bool {
     match text.parse::<f64>() {
         Ok(number) => number != 0.0,
         Err(_) => !text.is_empty() && !text.eq_ignore_ascii_case("false"),
-    }
-}
-
-struct Flag;
-
-impl<'de> Visitor<'de> for Flag {
-    type Value = bool;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a flag")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<bool, E> {
-        Ok(false)
-    }
-
-    fn visit_bool<E: Error>(self, flag: bool) -> Result<bool, E> {
-        Ok(flag)
-    }
-
-    fn visit_u64<E: Error>(self, number: u64) -> Result<bool, E> {
-        Ok(number != 0)
-    }
-
-    fn visit_i64<E: Error>(self, number: i64) -> Result<bool, E> {
-        Ok(number != 0)
-    }
-
-    fn visit_f64<E: Error>(self, number: f64) -> Result<bool, E> {
-        Ok(number != 0.0)
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<bool, E> {
-        Ok(is_set(text))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<bool, A::Error> {
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(true)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<bool, A::Error> {
-        // How serde_json hands on a number if its feature `arbitrary_precision` is on, which any crate
-        // of an app can do.
-        const NUMBER: &str = "$serde_json::private::Number";
-
-        let mut flag = true;
-        while let Some(name) = object.next_key::<Cow<'_, str>>()? {
-            if name == NUMBER {
-                let LenientText(number) = object.next_value()?;
-                flag = number.is_none_or(|number| is_set(&number));
-            } else {
-                object.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(flag)
     }
 }
 
@@ -141,6 +86,6 @@ mod tests {
     fn bytes_are_not_a_flag() {
         let bytes = serde::de::value::BytesDeserializer::<serde_json::Error>::new(b"1");
         let error = deserialize(bytes).unwrap_err().to_string();
-        assert_eq!(error, "invalid type: byte array, expected a flag");
+        assert_eq!(error, "invalid type: byte array, expected any value");
     }
 }

@@ -1,4 +1,4 @@
-//! A text that may also be of any other type: then the field is lost, and not the event.
+//! A value that may be of any type, for fields that must not cost the event.
 
 use std::{borrow::Cow, fmt};
 
@@ -7,61 +7,90 @@ use serde::{
     de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
-/// A string, or `None` for any other value.
+/// Any JSON value. Of a list or an object nothing is kept.
 #[derive(Default)]
-pub(super) struct LenientText<'a>(pub(super) Option<Cow<'a, str>>);
+pub(super) enum Lenient<'a> {
+    #[default]
+    Null,
+    Bool(bool),
+    Number(f64),
+    Text(Cow<'a, str>),
+    Other,
+}
 
-impl<'de: 'a, 'a> Deserialize<'de> for LenientText<'a> {
+impl<'a> Lenient<'a> {
+    /// The text; `None` for any other value.
+    pub(super) fn text(self) -> Option<Cow<'a, str>> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Lenient<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(LenientVisitor).map(Self)
+        deserializer.deserialize_any(LenientVisitor)
     }
 }
 
 struct LenientVisitor;
 
 impl<'de> Visitor<'de> for LenientVisitor {
-    type Value = Option<Cow<'de, str>>;
+    type Value = Lenient<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("any value")
     }
 
     fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Borrowed(text)))
+        Ok(Lenient::Text(Cow::Borrowed(text)))
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Owned(text.to_owned())))
+        Ok(Lenient::Text(Cow::Owned(text.to_owned())))
     }
 
     fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-        Ok(None)
+        Ok(Lenient::Null)
     }
 
-    fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(None)
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Self::Value, E> {
+        Ok(Lenient::Bool(value))
     }
 
-    fn visit_i64<E: Error>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(None)
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
+        Ok(Lenient::Number(number as f64))
     }
 
-    fn visit_u64<E: Error>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(None)
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
+        Ok(Lenient::Number(number as f64))
     }
 
-    fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(None)
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
+        Ok(Lenient::Number(number))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
         while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(None)
+        Ok(Lenient::Other)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Self::Value, A::Error> {
-        while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(None)
+        // How serde_json hands on a number if its feature `arbitrary_precision` is on, which any crate
+        // of an app can do.
+        const NUMBER: &str = "$serde_json::private::Number";
+
+        let mut value = Lenient::Other;
+        while let Some(name) = object.next_key::<Cow<'_, str>>()? {
+            if name == NUMBER {
+                let number = object.next_value::<Lenient<'_>>()?.text();
+                value = Lenient::Number(number.and_then(|n| n.parse().ok()).unwrap_or_default());
+            } else {
+                object.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(value)
     }
 }
 
@@ -69,13 +98,13 @@ impl<'de> Visitor<'de> for LenientVisitor {
 mod tests {
     use serde::de::value::{BytesDeserializer, Error};
 
-    use super::LenientText;
+    use super::Lenient;
     use serde::Deserialize;
 
     #[test]
     fn bytes_are_in_no_json() {
         let bytes = BytesDeserializer::<Error>::new(b"a");
-        let error = LenientText::deserialize(bytes).err().unwrap();
+        let error = Lenient::deserialize(bytes).err().unwrap();
         assert_eq!(
             error.to_string(),
             "invalid type: byte array, expected any value"

@@ -1,22 +1,21 @@
 //! What the body of a webhook says.
 
+mod account_pairs;
 mod command;
 mod flag;
 mod friend_add;
 mod lenient;
 mod object;
-mod repair;
-mod siblings;
 mod user_id;
 
 use serde::de::DeserializeOwned;
 
 use crate::{Rejection, response::Detail};
 
-use self::command::Found;
+use self::command::BodyCommand;
 pub use self::{
+    account_pairs::{AccountPair, BlackListAdd, BlackListDelete, FriendDelete},
     friend_add::{ClientCmd, FriendAdd, FriendPair},
-    siblings::{AccountPair, BlackListAdd, BlackListDelete, FriendDelete},
     user_id::UserId,
 };
 
@@ -52,7 +51,7 @@ pub use self::{
 /// ```
 ///
 /// Any type that `serde_json::from_slice` can read from an object works. Test yours with that, on a body
-/// that Chat has sent. The type doesn't need a field for `CallbackCommand`, since the layer compares it.
+/// that Chat has sent. The type doesn't need a field for `CallbackCommand`, since the layer compares it, if the body has one.
 /// Don't use `deny_unknown_fields`: the type would refuse `CallbackCommand` itself, and every field that
 /// Tencent adds.
 ///
@@ -110,42 +109,13 @@ pub use self::{
 pub trait Packet: DeserializeOwned + Send + Sync + 'static {
     /// The `CallbackCommand` of the webhook, such as `Sns.CallbackFriendAdd`.
     const COMMAND: &'static str;
-
-    /// Whether a value that no type can hold, such as half a surrogate, is read as `null`. Not for types
-    /// that might decide something by an optional field.
-    #[doc(hidden)]
-    const IS_REPAIRED: bool = false;
 }
 
-/// Reads one packet whose `CallbackCommand` is `P`'s.
+/// Reads one packet. If its body has a `CallbackCommand`, that is `P`'s.
+///
+/// Measured: two passes for every body take 66 % more instructions for 3 pairs, and twice as many for 1,000.
 pub(crate) fn parse<P: Packet>(body: &[u8]) -> Result<P, Rejection> {
-    match parse_in_one_pass(body) {
-        Some(packet) => Ok(packet),
-        None => parse_carefully(body),
-    }
-}
-
-#[cold]
-fn parse_carefully<P: Packet>(body: &[u8]) -> Result<P, Rejection> {
-    parse_in_two_passes(body).or_else(|rejection| {
-        let repaired = P::IS_REPAIRED.then(|| repair::without_damage(body));
-        let Some(body) = repaired.flatten() else {
-            return Err(rejection);
-        };
-        match parse_in_two_passes(&body) {
-            // What was said of the body as it came names the place.
-            Err(again) if again.kind() == rejection.kind() => Err(rejection),
-            result => result,
-        }
-    })
-}
-
-fn parse_in_two_passes<P: Packet>(body: &[u8]) -> Result<P, Rejection> {
-    match command::find(body, P::COMMAND).map_err(malformed)? {
-        Found::Expected => serde_json::from_slice(body).map_err(malformed),
-        Found::Other => Err(Rejection::COMMAND),
-        Found::Absent => Err(Rejection::MALFORMED.with(Detail::NoCommand)),
-    }
+    parse_in_one_pass(body).map_or_else(|| parse_in_two_passes(body), Ok)
 }
 
 /// Reads nearly every body. The other way says what is wrong with a body, and reads what this one can't:
@@ -156,23 +126,20 @@ fn parse_in_one_pass<P: Packet>(body: &[u8]) -> Option<P> {
     let text = std::str::from_utf8(body).ok()?;
     let json = serde_json::Deserializer::from_str(text);
     match command::read(json, P::COMMAND) {
-        Ok((packet, Found::Expected)) => Some(packet),
+        Ok((packet, BodyCommand::Expected | BodyCommand::Absent)) => Some(packet),
         _ => None,
     }
 }
 
-/// A list has grown by doubling, and a handler may keep it. A few pairs are not worth the move.
-fn without_spare_room<T>(mut pairs: Vec<T>) -> Vec<T> {
-    const FEW: usize = 64;
-
-    if pairs.capacity() - pairs.len() > FEW {
-        pairs.shrink_to_fit();
+#[cold]
+fn parse_in_two_passes<P: Packet>(body: &[u8]) -> Result<P, Rejection> {
+    let malformed = |error| Rejection::MALFORMED.with(Detail::json(&error, body));
+    match command::find(body, P::COMMAND).map_err(malformed)? {
+        BodyCommand::Expected | BodyCommand::Absent => {
+            serde_json::from_slice(body).map_err(malformed)
+        }
+        BodyCommand::Other => Err(Rejection::COMMAND),
     }
-    pairs
-}
-
-fn malformed(error: serde_json::Error) -> Rejection {
-    Rejection::MALFORMED.with(error.into())
 }
 
 #[cfg(test)]
@@ -186,7 +153,6 @@ mod tests {
     use crate::{FriendAdd, RejectionKind};
 
     const PAGE: &[u8] = include_bytes!("../../tests/samples/friend-add.json");
-    const TWO_WAY: &[u8] = include_bytes!("../../tests/samples/friend-add-two-way.json");
 
     fn kind<P: Packet>(body: impl AsRef<[u8]>) -> Option<RejectionKind> {
         parse::<P>(body.as_ref())
@@ -204,30 +170,14 @@ mod tests {
     }
 
     #[test]
-    fn reads_a_two_way_addition() {
-        let packet = parse::<FriendAdd>(TWO_WAY).unwrap();
-        let [there, back] = &packet.pair_list[..] else {
-            panic!("{packet:?}")
-        };
-        assert_eq!(
-            (&*there.from_account, &*there.to_account),
-            ("411172", "425914")
-        );
-        assert_eq!(
-            (&*back.from_account, &*back.to_account),
-            ("425914", "411172")
-        );
-        assert_eq!(back.initiator_account.as_deref(), Some("411172"));
-        assert_eq!(packet.admin_account.as_deref(), Some("administrator"));
-    }
-
-    #[test]
-    fn the_command_may_stand_anywhere_and_be_escaped() {
+    fn the_command_may_stand_anywhere_be_escaped_and_be_absent() {
         for body in [
             r#"{"CallbackCommand":"Sns.CallbackFriendAdd","PairList":[]}"#,
             r#"{"PairList":[],"CallbackCommand":"Sns.CallbackFriendAdd"}"#,
             r#" {"PairList":[], "Callback\u0043ommand" : "Sns\u002eCallbackFriendAdd"} "#,
             r#"{"New":{"CallbackCommand":1},"CallbackCommand":"Sns.CallbackFriendAdd","PairList":[]}"#,
+            r#"{"PairList":[]}"#,
+            r#"{"callbackCommand":"Other","PairList":[]}"#,
         ] {
             assert_eq!(kind::<FriendAdd>(body), None, "{body}");
         }
@@ -253,7 +203,6 @@ mod tests {
             "{}",
             "{",
             "\u{feff}{}",
-            r#"{"PairList":[]}"#,
             r#"{"CallbackCommand":null,"PairList":[]}"#,
             r#"{"CallbackCommand":1,"PairList":[]}"#,
             r#"{"CallbackCommand":["Sns.CallbackFriendAdd"],"PairList":[]}"#,
@@ -267,7 +216,6 @@ mod tests {
             r#"{"CallbackCommand":"Sns.CallbackFriendAdd","PairList":[],"PairList":[]}"#,
             r#"{"CallbackCommand":"Sns.CallbackFriendAdd","CallbackCommand":"Sns.CallbackFriendAdd","PairList":[]}"#,
             r#"{"CallbackCommand":"Sns.CallbackFriendAdd","CallbackCommand":"Other","PairList":[]}"#,
-            r#"{"callbackCommand":"Sns.CallbackFriendAdd","PairList":[]}"#,
             r#"{"CallbackCommand":"Other","PairList":[]"#,
             "CallbackCommand=Sns.CallbackFriendAdd",
             &deep,
@@ -287,8 +235,6 @@ mod tests {
         for (bytes, expected) in [
             (&b"{\"New\":\"\xc3\","[..], None),
             (b"{\"New\":[\"\xed\xa0\x80\"],", None),
-            (b"{\"\xff\":1,", None),
-            (b"{\"\\ud800\":1,\"\\udc00\":2,", None),
             (b"\xff{", Some(RejectionKind::MalformedPacket)),
         ] {
             let body = [bytes, rest].concat();
@@ -308,79 +254,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_damaged_costs_its_field_unless_it_is_an_account_of_a_pair() {
-        let packet = |from: &str, to: &str, initiator: &str, rest: &str| {
-            let body = format!(
-                r#"{{"CallbackCommand":"Sns.CallbackFriendAdd","PairList":[{{"From_Account":{from},
-                "To_Account":{to},"Initiator_Account":{initiator}}}]{rest}}}"#,
-            );
-            parse::<FriendAdd>(body.as_bytes())
-        };
-        let nines = "9".repeat(400);
-        for (value, is_set) in [
-            ("1", true),
-            ("-1.5", true),
-            ("true", true),
-            ("[1]", true),
-            (r#"{"a":{}}"#, true),
-            (r#"{"\ud800":1}"#, true),
-            ("null", false),
-            ("1e400", false),
-            (&nines, false),
-            (r#""\ud800""#, false),
-            (r#""\udc00x""#, false),
-        ] {
-            let rest = format!(
-                r#","ClientCmd":{value},"Admin_Account":{value},"ForceFlag":{value},"EventTime":{value}"#
-            );
-            let read = packet(r#""a""#, r#""b""#, value, &rest).expect(value);
-            assert_eq!(read.pair_list[0].from_account, "a");
-            assert_eq!(read.pair_list[0].to_account, "b");
-            assert_eq!(read.pair_list[0].initiator_account, None, "{value}");
-            assert_eq!(
-                (read.client_cmd, read.admin_account),
-                (None, None),
-                "{value}"
-            );
-            assert_eq!(read.force_flag, is_set, "{value}");
-
-            for (from, to) in [(value, r#""b""#), (r#""a""#, value)] {
-                let rejection = packet(from, to, r#""a""#, "").expect_err(value);
-                assert_eq!(rejection.kind(), RejectionKind::MalformedPacket);
-            }
-        }
-    }
-
-    #[test]
-    fn a_damaged_body_is_refused_for_what_it_is() {
-        let account =
-            r#"{"CallbackCommand":"Sns.CallbackFriendAdd","PairList":[{"To_Account":"\ud800"}]}"#;
-        let rejection = parse::<FriendAdd>(account.as_bytes()).unwrap_err();
-        // Where the damage is, and not where the `null` would be in its place.
-        let expected = "Rejection(MalformedPacket, Syntax error at line 1 column 77)";
-        assert_eq!(format!("{rejection:?}"), expected);
-        let other = r#"{"\ud800":1,"CallbackCommand":"Other"}"#;
-        assert_eq!(
-            kind::<FriendAdd>(other),
-            Some(RejectionKind::CommandMismatch)
-        );
-    }
-
-    #[test]
-    fn a_list_gives_back_the_room_that_is_worth_the_move() {
-        for (capacity, expected) in [(104, 104), (105, 40)] {
-            let mut list = Vec::with_capacity(capacity);
-            list.extend([0_u64; 40]);
-            assert_eq!(without_spare_room(list).capacity(), expected);
-        }
-    }
-
-    #[test]
     fn a_rejection_says_where_the_body_is_wrong() {
         for (body, expected) in [
             ("", "Eof error at line 1 column 0"),
             ("null", "Data error at line 1 column 4"),
-            ("{}", "the body has no CallbackCommand"),
+            (
+                "{}",
+                "missing field PairList: Data error at line 1 column 2",
+            ),
+            (
+                r#"{"PairList":[],"PairList":[]}"#,
+                "duplicate field PairList: Data error at line 1 column 25",
+            ),
+            (
+                r#"{"PairList":[{"From_Account":"`"}]}"#,
+                "Data error at line 1 column 33",
+            ),
             (
                 r#"{"CallbackCommand":"Sns.CallbackFriendAdd","PairList":[}"#,
                 "Syntax error at line 1 column 56",
@@ -412,25 +301,6 @@ mod tests {
                 "{body}"
             );
         }
-    }
-
-    #[test]
-    fn the_packet_of_a_user_is_not_repaired() {
-        #[derive(Debug, Deserialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct Message {
-            text: Option<String>,
-        }
-
-        impl Packet for Message {
-            const COMMAND: &'static str = "X";
-        }
-
-        let whole = br#"{"CallbackCommand":"X","Text":"spam"}"#;
-        assert_eq!(parse::<Message>(whole).unwrap().text.unwrap(), "spam");
-        let damaged = br#"{"CallbackCommand":"X","Text":"spam \ud800"}"#;
-        let rejection = parse::<Message>(damaged).unwrap_err();
-        assert_eq!(rejection.kind(), RejectionKind::MalformedPacket);
     }
 
     /// Declares packet types of every shape that a user might write.
@@ -580,14 +450,8 @@ mod tests {
         );
 
         let absent = br#"{"y":1}"#;
-        assert_eq!(
-            kind::<shapes::Named>(absent),
-            Some(RejectionKind::MalformedPacket)
-        );
-        assert_eq!(
-            kind::<shapes::Transparent>(absent),
-            Some(RejectionKind::MalformedPacket)
-        );
+        assert_eq!(parse::<shapes::Named>(absent).unwrap().command, None);
+        assert_eq!(parse::<shapes::Transparent>(absent).unwrap().0["y"], 1);
         let other = br#"{"CallbackCommand":"Y"}"#;
         assert_eq!(
             kind::<shapes::Typed>(other),

@@ -23,27 +23,27 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 /// assert!(id.starts_with("al"));
 /// ```
 #[derive(Clone, PartialEq, Eq)]
-pub struct UserId(Text);
+pub struct UserId(Repr);
 
 /// Short whenever it can be, so that equal texts are of one kind.
 ///
 /// Measured and not better: `compact_str` (32 bytes cost 1.7 times as much as 20), `Box<str>` (an
 /// allocation for each id).
 #[derive(Clone, PartialEq, Eq)]
-enum Text {
+enum Repr {
     Short(ArrayString<32>),
     Long(Box<str>),
 }
 
 impl UserId {
-    pub(super) const EMPTY: Self = Self(Text::Short(ArrayString::new_const()));
+    pub(super) const EMPTY: Self = Self(Repr::Short(ArrayString::new_const()));
 
     /// Writes the text into an empty id, in place.
     #[inline]
     pub(super) fn fill(&mut self, text: &str) {
         let fits = match &mut self.0 {
-            Text::Short(short) => short.try_push_str(text).is_ok(),
-            Text::Long(_) => false,
+            Repr::Short(short) => short.try_push_str(text).is_ok(),
+            Repr::Long(_) => false,
         };
         if !fits {
             *self = text.into();
@@ -54,8 +54,8 @@ impl UserId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         match &self.0 {
-            Text::Short(text) => text,
-            Text::Long(text) => text,
+            Repr::Short(text) => text,
+            Repr::Long(text) => text,
         }
     }
 }
@@ -85,8 +85,8 @@ impl From<&str> for UserId {
     #[inline]
     fn from(text: &str) -> Self {
         Self(match ArrayString::from(text) {
-            Ok(short) => Text::Short(short),
-            Err(_) => Text::Long(text.into()),
+            Ok(short) => Repr::Short(short),
+            Err(_) => Repr::Long(text.into()),
         })
     }
 }
@@ -100,8 +100,8 @@ impl From<String> for UserId {
 impl From<UserId> for String {
     fn from(id: UserId) -> Self {
         match id.0 {
-            Text::Short(text) => text.as_str().to_owned(),
-            Text::Long(text) => text.into(),
+            Repr::Short(text) => text.as_str().to_owned(),
+            Repr::Long(text) => text.into(),
         }
     }
 }

@@ -69,11 +69,35 @@ pub enum RejectionKind {
     MalformedPacket,
     /// The body's `CallbackCommand` differs from the URL's.
     CommandMismatch,
-    /// A handler wanted a callback, and the request isn't that callback, or no layer has read it.
+    /// A handler or [`receive`](crate::CallbackLayer::receive) wanted a callback, and the request isn't that
+    /// callback, or no layer has read it.
     MissingCallback,
 }
 
 impl RejectionKind {
+    /// Every kind, to register a label for each.
+    ///
+    /// ```
+    /// use tower_tencent_chat::RejectionKind;
+    ///
+    /// let labels: Vec<_> = RejectionKind::ALL.iter().map(|kind| kind.as_str()).collect();
+    /// assert!(labels.contains(&"sign_mismatch"));
+    /// ```
+    pub const ALL: &[Self] = &[
+        Self::MethodNotAllowed,
+        Self::MissingParameter,
+        Self::DuplicateParameter,
+        Self::SdkAppIdMismatch,
+        Self::UnsupportedContentType,
+        Self::StaleRequestTime,
+        Self::SignMismatch,
+        Self::BodyTooLarge,
+        Self::BodyUnreadable,
+        Self::MalformedPacket,
+        Self::CommandMismatch,
+        Self::MissingCallback,
+    ];
+
     /// The name in snake case, such as `sign_mismatch`.
     ///
     /// ```
@@ -129,9 +153,9 @@ impl Rejection {
         }
     }
 
-    pub(crate) fn with(self, detail: Detail) -> Self {
+    pub(crate) fn with(self, detail: impl Into<Option<Detail>>) -> Self {
         Self {
-            detail: Some(detail),
+            detail: detail.into(),
             ..self
         }
     }
@@ -144,14 +168,7 @@ impl Rejection {
         }
     }
 
-    /// The place of its rule in [`ALL`](Self::ALL).
-    #[cfg(feature = "tracing")]
-    pub(crate) fn index(&self) -> usize {
-        let is_same = |other: &Self| other.error_info() == self.error_info();
-        Self::ALL.iter().position(is_same).unwrap_or_default()
-    }
-
-    #[cfg(feature = "tracing")]
+    #[cfg(any(feature = "axum", feature = "tracing"))]
     pub(crate) fn detail(&self) -> Option<&Detail> {
         self.detail.as_ref()
     }
@@ -201,7 +218,6 @@ pub(crate) enum Detail {
         seconds: u64,
     },
     NotInSeconds,
-    NoCommand,
     #[cfg(feature = "axum")]
     NoLayer,
     #[cfg(feature = "axum")]
@@ -212,18 +228,36 @@ pub(crate) enum Detail {
         category: Category,
         line: usize,
         column: usize,
+        /// A missing or doubled field of the packet's type.
+        field: Option<String>,
     },
 }
 
-/// Where serde_json stopped and why, without its text, which repeats parts of the body.
-impl From<serde_json::Error> for Detail {
-    fn from(error: serde_json::Error) -> Self {
+impl Detail {
+    /// Where serde_json stopped and why, without its text, which repeats parts of the body.
+    pub(crate) fn json(error: &serde_json::Error, body: &[u8]) -> Self {
         Self::Json {
             category: error.classify(),
             line: error.line(),
             column: error.column(),
+            field: field(error, body),
         }
     }
+}
+
+/// The field that serde names in backticks, if it is missing or doubled. The error of a user's own type may
+/// repeat any text of the body. If the body has no backtick, it can't have made this one up.
+fn field(error: &serde_json::Error, body: &[u8]) -> Option<String> {
+    const BACKTICK: [&[u8]; 2] = [b"`", br"\u0060"];
+
+    let is_in_body = |text: &[u8]| body.windows(text.len()).any(|window| window == text);
+    if BACKTICK.into_iter().any(is_in_body) {
+        return None;
+    }
+    let text = error.to_string();
+    let (what, rest) = text.split_once(" field `")?;
+    let (name, _) = rest.split_once('`')?;
+    matches!(what, "missing" | "duplicate").then(|| format!("{what} field {name}"))
 }
 
 impl fmt::Display for Detail {
@@ -234,7 +268,6 @@ impl fmt::Display for Detail {
             Self::Behind { seconds } => write!(f, "RequestTime is {seconds} s behind"),
             Self::Ahead { seconds } => write!(f, "RequestTime is {seconds} s ahead"),
             Self::NotInSeconds => f.write_str("RequestTime is not in Unix seconds"),
-            Self::NoCommand => f.write_str("the body has no CallbackCommand"),
             #[cfg(feature = "axum")]
             Self::NoLayer => f.write_str("no layer has read the callback"),
             #[cfg(feature = "axum")]
@@ -245,7 +278,13 @@ impl fmt::Display for Detail {
                 category,
                 line,
                 column,
-            } => write!(f, "{category:?} error at line {line} column {column}"),
+                field,
+            } => {
+                if let Some(field) = field {
+                    write!(f, "{field}: ")?;
+                }
+                write!(f, "{category:?} error at line {line} column {column}")
+            }
         }
     }
 }
@@ -275,7 +314,7 @@ macro_rules! rejections {
                 closes_connection: false,
             };)+
 
-            #[cfg(any(feature = "tracing", test))]
+            #[cfg(test)]
             pub(crate) const ALL: &[Self] = &[$(Self::$name),+];
         }
     };
@@ -364,37 +403,52 @@ mod tests {
                 Rejection::REQUEST_TIME.with(Detail::NotInSeconds),
                 "Rejection(StaleRequestTime, RequestTime is not in Unix seconds)",
             ),
-            (
-                Rejection::MALFORMED.with(Detail::NoCommand),
-                "Rejection(MalformedPacket, the body has no CallbackCommand)",
-            ),
         ] {
             assert_eq!(format!("{rejection:?}"), expected);
         }
     }
 
     #[test]
-    fn a_json_error_is_told_without_its_text() {
-        for (error, expected) in [
-            (
-                serde_json::from_str::<u8>(r#"{"secret":x}"#),
-                "Data error at line 1 column 0",
-            ),
-            (
-                serde_json::from_str::<u8>("\n\"secret\""),
-                "Data error at line 2 column 8",
-            ),
-            (
-                serde_json::from_str::<u8>("secret"),
-                "Syntax error at line 1 column 1",
-            ),
-            (
-                serde_json::from_str::<u8>(""),
-                "Eof error at line 1 column 0",
-            ),
+    fn a_json_error_is_shown_without_the_text_of_the_body() {
+        for (body, expected) in [
+            (r#"{"secret":x}"#, "Data error at line 1 column 0"),
+            ("\n\"secret\"", "Data error at line 2 column 8"),
+            ("secret", "Syntax error at line 1 column 1"),
+            ("", "Eof error at line 1 column 0"),
         ] {
-            let detail = Detail::from(error.unwrap_err());
-            assert_eq!(detail.to_string(), expected);
+            let error = serde_json::from_str::<u8>(body).unwrap_err();
+            assert_eq!(Detail::json(&error, body.as_bytes()).to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn a_field_is_named_unless_the_body_can_have_made_it_up() {
+        use serde::de::Error;
+
+        for (text, body, expected) in [
+            (
+                "missing field `GroupId`",
+                "{}",
+                Some("missing field GroupId"),
+            ),
+            ("duplicate field `Id`", "{}", Some("duplicate field Id")),
+            ("missing field `evil`", "\"missing field `evil`\"", None),
+            (
+                "missing field `evil`",
+                r#""missing field \u0060evil`""#,
+                None,
+            ),
+            ("unknown field `evil`", "{}", None),
+            ("no such field `evil`", "{}", None),
+            ("missing field evil", "{}", None),
+            ("secret", "{}", None),
+        ] {
+            let error = serde_json::Error::custom(text);
+            assert_eq!(
+                field(&error, body.as_bytes()).as_deref(),
+                expected,
+                "{body}"
+            );
         }
     }
 }

@@ -14,25 +14,27 @@ use tower_service::Service;
 
 use super::{early_response::EarlyResponse, read::DataFrames};
 use crate::{
-    CallbackResponse, trace,
-    verify::{MAX_BODY_SIZE, query},
+    CallbackResponse,
+    configuration::{Configuration, MAX_BODY_SIZE},
+    trace::Line,
+    verify::query,
 };
 
 /// A service that answers OK to every webhook that no layer before it has taken. Chat calls one URL
 /// for all the webhooks that an app has switched on, and counts an answer like 404 as a failure.
 ///
 /// A request with any of Tencent's parameters gets the OK envelope, even if it has no
-/// `CallbackCommand`: the console's verify button sends such a request. Nothing else is checked. The body
-/// is read and dropped, up to 1 MiB, so that the connection can be used again. A request with none of the
-/// parameters isn't a webhook and gets 404.
+/// `CallbackCommand`: the console's verify button sends such a request. Nothing else is checked. A request
+/// with none of the parameters isn't a webhook and gets 404. On HTTP/1 the body of either is read and dropped
+/// before the answer, up to 1 MiB.
 ///
 /// To a webhook before an event, OK means that the event is allowed: give such a webhook a handler. See
 /// [Webhooks before an event](crate::Packet#webhooks-before-an-event).
 ///
 /// The body of the responses can be any type that is `From<Bytes>`, such as axum's `Body`.
 ///
-/// With the feature `tracing`, a callback is logged as lost if it comes here although there is a
-/// [`CallbackLayer`](crate::CallbackLayer) for it.
+/// With the feature `tracing`, a callback is logged as lost if it comes here although a
+/// [`CallbackLayer`](crate::CallbackLayer) has handed it on.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -59,6 +61,29 @@ pub struct Acknowledge<B> {
     body: PhantomData<fn() -> B>,
 }
 
+/// In the extensions of every response that acknowledges a webhook without a handler: of [`Acknowledge`], of
+/// a [`CallbackRouter`](crate::CallbackRouter), and of a layer with
+/// [`acknowledge_others`](crate::CallbackLayer::acknowledge_others).
+///
+/// With it, an outer layer can count what was acknowledged apart from what a handler has accepted:
+///
+/// ```
+/// use http::Response;
+/// use tower_tencent_chat::{Acknowledged, Rejection};
+///
+/// fn outcome<B>(response: &Response<B>) -> &'static str {
+///     match response.extensions().get::<Rejection>() {
+///         Some(rejection) => rejection.kind().as_str(),
+///         None if response.extensions().get::<Acknowledged>().is_some() => "acknowledged",
+///         None => "accepted",
+///     }
+/// }
+/// # assert_eq!(outcome(&Response::new(())), "accepted");
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Acknowledged;
+
 impl<B> Acknowledge<B> {
     /// Makes the service. It has no options.
     #[must_use]
@@ -77,7 +102,7 @@ impl<B: From<Bytes>, ReqBody: Body> Service<Request<ReqBody>> for Acknowledge<B>
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        AcknowledgeFuture::new(request, MAX_BODY_SIZE)
+        AcknowledgeFuture::new(request, None)
     }
 }
 
@@ -92,15 +117,21 @@ pin_project! {
 }
 
 impl<ReqBody: Body, B> AcknowledgeFuture<ReqBody, B> {
-    /// At most `limit` bytes of the body are read.
-    pub(super) fn new(request: Request<ReqBody>, limit: usize) -> Self {
-        let is_webhook = query::is_from_tencent(request.uri());
-        if is_webhook {
-            trace::acknowledged(request.uri(), request.extensions());
-        } else {
-            trace::not_a_webhook(request.method());
-        }
+    /// Acknowledges as part of what is configured so, if it is part of anything.
+    pub(super) fn new(request: Request<ReqBody>, configuration: Option<&Configuration>) -> Self {
         let (head, body) = request.into_parts();
+        let is_webhook = query::is_from_tencent(&head.uri);
+        let command = query::commands(&head.uri).next().unwrap_or_default();
+        let line = match configuration {
+            Some(configuration) => configuration.line(&command, &head.uri),
+            None => Line::without_layer(&command, &head.uri),
+        };
+        if is_webhook {
+            line.acknowledged(&head.extensions);
+        } else {
+            line.not_a_webhook(&head.method);
+        }
+        let limit = configuration.map_or(MAX_BODY_SIZE, |set| set.max_body_size);
         let request_body = DataFrames::new(body);
         Self {
             response: EarlyResponse::new(answer(is_webhook), &head, &request_body, limit),
@@ -122,7 +153,9 @@ impl<ReqBody: Body, B: From<Bytes>> Future for AcknowledgeFuture<ReqBody, B> {
 
 fn answer(is_webhook: bool) -> Response<Bytes> {
     if is_webhook {
-        return CallbackResponse::ok().into();
+        let mut response = Response::from(CallbackResponse::ok());
+        response.extensions_mut().insert(Acknowledged);
+        return response;
     }
     let mut response = Response::default();
     *response.status_mut() = StatusCode::NOT_FOUND;

@@ -3,6 +3,7 @@
 use std::{
     fmt, mem,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -12,8 +13,8 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{AcknowledgeFuture, CallbackLayer, CallbackService, ResponseBody};
-use crate::{Packet, callback::HandedOn};
+use super::{CallbackLayer, CallbackService, ResponseBody, acknowledge::AcknowledgeFuture};
+use crate::{Packet, callback::HandedOn, configuration::Configuration};
 
 /// A [`CallbackLayer`] that acknowledges every request that isn't a callback: see
 /// [`CallbackLayer::acknowledge_others`].
@@ -34,7 +35,7 @@ impl<S, P: Packet> Layer<S> for AcknowledgeOthersLayer<P> {
     fn layer(&self, inner: S) -> Self::Service {
         self.layer.layer(AcknowledgeOthers {
             inner,
-            max_body_size: self.layer.max_body_size_in_bytes(),
+            configuration: Arc::clone(self.layer.configuration()),
         })
     }
 }
@@ -45,7 +46,7 @@ impl<S, P: Packet> Layer<S> for AcknowledgeOthersLayer<P> {
 #[derive(Clone, Debug)]
 pub struct AcknowledgeOthers<S> {
     inner: S,
-    max_body_size: usize,
+    configuration: Arc<Configuration>,
 }
 
 impl<S> AcknowledgeOthers<S> {
@@ -90,7 +91,7 @@ where
             let clone = self.inner.clone();
             drop(mem::replace(&mut self.inner, clone));
             State::Other {
-                future: AcknowledgeFuture::new(request, self.max_body_size),
+                future: AcknowledgeFuture::new(request, Some(&self.configuration)),
             }
         };
         AcknowledgeOthersFuture { state }

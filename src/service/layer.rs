@@ -1,14 +1,17 @@
-use std::{
-    fmt,
-    marker::PhantomData,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{fmt, marker::PhantomData, sync::Arc};
 
+use http::{Method, Uri};
 use tower_layer::Layer;
 
-use super::{CallbackService, SameBodyLayer, acknowledge_others::AcknowledgeOthersLayer};
-use crate::{FriendAdd, Packet, Token, trace, verify::Configuration};
+use super::{
+    CallbackService, acknowledge_others::AcknowledgeOthersLayer, same_body::SameBodyLayer,
+};
+use crate::{
+    Callback, FriendAdd, Packet, Rejection,
+    configuration::{Configuration, options},
+    packet,
+    verify::query,
+};
 
 /// The layer that receives "After a Friend Is Added", `Sns.CallbackFriendAdd`.
 ///
@@ -22,7 +25,7 @@ pub type FriendAddLayer = CallbackLayer<FriendAdd>;
 /// The [crate's documentation](crate) says what it checks and what it answers. The inner service has
 /// to be `Clone`; if yours isn't, Tower's `Buffer` makes it so.
 ///
-/// A refusal has `ErrorCode` 1. Chat ignores that for a webhook after an event, but for one before an
+/// A rejection has `ErrorCode` 1. Chat ignores that for a webhook after an event, but for one before an
 /// event it forbids the event: see [Webhooks before an event](Packet#webhooks-before-an-event).
 ///
 /// ```
@@ -50,64 +53,57 @@ impl<P: Packet> CallbackLayer<P> {
         Self::with(Arc::new(Configuration::new(sdk_app_id)))
     }
 
-    /// Requires callbacks to be signed with this token. By default there is none, and `Sign` is ignored.
-    ///
-    /// Call it again to add another token. Then a callback may be signed with any of them, so the token
-    /// can be changed in the console without losing a callback.
-    pub fn token(self, token: Token) -> Self {
-        self.tokens([token])
-    }
+    options!();
 
-    /// Adds several tokens: see [`token`](Self::token). If the iterator is empty, no token is added, and
-    /// a layer without any accepts callbacks that aren't signed.
+    /// Applies the rules to a request without any I/O, for servers that aren't Tower services and for
+    /// requests that come from a file or a queue.
+    ///
+    /// The body is the whole one. What is wrong with the request is returned and not logged.
     ///
     /// ```
-    /// use tower_tencent_chat::{FriendAddLayer, Token};
+    /// use http::Method;
+    /// use tower_tencent_chat::{CallbackResponse, FriendAddLayer, test_util::CallbackRequest};
     ///
-    /// let tokens = "old-token,new-token".split(',').map(Token::new);
-    /// let layer = FriendAddLayer::new(1400000000).tokens(tokens.collect::<Result<Vec<_>, _>>()?);
-    /// # Ok::<_, tower_tencent_chat::InvalidToken>(())
+    /// let layer = FriendAddLayer::new(1400000000);
+    /// let request = CallbackRequest::friend_add(1400000000).pair("alice", "bob");
+    /// let answer = match layer.receive(&Method::POST, &request.uri(), &request.body()) {
+    ///     Ok(callback) => {
+    ///         println!("{} added", callback.pair_list.len());
+    ///         CallbackResponse::ok()
+    ///     }
+    ///     Err(rejection) => rejection.into(),
+    /// };
+    /// assert!(answer.is_ok());
     /// ```
-    pub fn tokens(mut self, tokens: impl IntoIterator<Item = Token>) -> Self {
-        self.configuration_mut().tokens.extend(tokens);
-        self
+    ///
+    /// # Errors
+    ///
+    /// The [`Rejection`] that the layer would answer with. If the URL doesn't name this webhook, its kind is
+    /// [`MissingCallback`](crate::RejectionKind::MissingCallback).
+    pub fn receive(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        body: &[u8],
+    ) -> Result<Callback<P>, Rejection> {
+        self.apply_rules(method, uri, body)
+            .map_err(|rejection| rejection.of(P::COMMAND))
     }
 
-    /// How far `RequestTime` may be from now, in the past or in the future, in whole seconds, inclusive.
-    /// The default is 60 seconds, as Tencent asks for. It matters only if a [`token`](Self::token) is
-    /// set.
-    ///
-    /// Whoever sees a signed URL can send it again, with any body, as long as the window is open. Widen
-    /// it only by as much as your clock may be off.
-    pub fn request_time_window(mut self, window: Duration) -> Self {
-        self.configuration_mut().request_time_window = window;
-        self
-    }
-
-    /// The size of the largest body that is accepted, in bytes. The default is 1 MiB.
-    ///
-    /// A pair takes 155 bytes if its UserIDs are as long as they may be. So 1 MiB has room for the 3,000
-    /// friends that a user can have, in both directions.
-    pub fn max_body_size(mut self, bytes: usize) -> Self {
-        self.configuration_mut().max_body_size = bytes;
-        self
-    }
-
-    /// Tells the time. The default is [`SystemTime::now`].
-    ///
-    /// Set it in tests that send a request that was signed long ago, and on targets without a system
-    /// clock, such as `wasm32-unknown-unknown`:
-    ///
-    /// ```
-    /// use std::time::{Duration, SystemTime};
-    /// use tower_tencent_chat::FriendAddLayer;
-    ///
-    /// let layer = FriendAddLayer::new(1400000000)
-    ///     .clock(|| SystemTime::UNIX_EPOCH + Duration::from_secs(1669872112));
-    /// ```
-    pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        self.configuration_mut().clock = Arc::new(now);
-        self
+    fn apply_rules(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        body: &[u8],
+    ) -> Result<Callback<P>, Rejection> {
+        if !query::is_command(uri, P::COMMAND) {
+            return Err(Rejection::NO_CALLBACK);
+        }
+        let context = self.configuration.verify(method, uri)?;
+        if body.len() > self.configuration.max_body_size {
+            return Err(Rejection::TOO_LARGE);
+        }
+        Ok(Callback::new(packet::parse(body)?, context))
     }
 
     /// A layer for another webhook of the same app, with everything that was set here.
@@ -183,8 +179,8 @@ impl<P: Packet> CallbackLayer<P> {
         AcknowledgeOthersLayer::new(self)
     }
 
-    pub(super) fn max_body_size_in_bytes(&self) -> usize {
-        self.configuration.max_body_size
+    pub(super) fn configuration(&self) -> &Arc<Configuration> {
+        &self.configuration
     }
 
     fn with(configuration: Arc<Configuration>) -> Self {
@@ -193,17 +189,12 @@ impl<P: Packet> CallbackLayer<P> {
             packet: PhantomData,
         }
     }
-
-    fn configuration_mut(&mut self) -> &mut Configuration {
-        Arc::make_mut(&mut self.configuration)
-    }
 }
 
 impl<S, P: Packet> Layer<S> for CallbackLayer<P> {
     type Service = CallbackService<S, P>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        trace::mount(P::COMMAND);
         CallbackService::new(inner, Arc::clone(&self.configuration))
     }
 }

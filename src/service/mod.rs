@@ -1,14 +1,15 @@
 //! Which service is called, when, and with what.
 
-mod acknowledge;
+pub(crate) mod acknowledge;
 pub(crate) mod acknowledge_others;
 mod body;
+mod deliver;
 mod early_response;
-mod future;
+pub(crate) mod future;
 mod layer;
 mod read;
-mod router;
-mod same_body;
+pub(crate) mod router;
+pub(crate) mod same_body;
 
 use std::{
     fmt,
@@ -22,18 +23,14 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
+use self::future::ResponseFuture;
 pub use self::{
-    acknowledge::{Acknowledge, AcknowledgeFuture},
+    acknowledge::{Acknowledge, Acknowledged},
     body::{RequestBody, ResponseBody},
-    future::ResponseFuture,
     layer::{CallbackLayer, FriendAddLayer},
-    router::{CallbackRouter, RouterFuture},
-    same_body::{SameBody, SameBodyFuture, SameBodyInner, SameBodyLayer},
+    router::CallbackRouter,
 };
-use crate::{
-    FriendAdd, Packet,
-    verify::{Configuration, query},
-};
+use crate::{Callback, FriendAdd, Packet, configuration::Configuration, verify::query};
 
 /// The service that [`FriendAddLayer`] makes.
 pub type FriendAddService<S> = CallbackService<S, FriendAdd>;
@@ -80,7 +77,7 @@ where
 {
     type Response = Response<ResponseBody<ResBody>>;
     type Error = S::Error;
-    type Future = ResponseFuture<S, B, P>;
+    type Future = ResponseFuture<S, B, Callback<P>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -91,11 +88,11 @@ where
             let future = self.inner.call(request.map(RequestBody::original));
             return ResponseFuture::pass_through(future);
         }
-        // The ready service goes with the callback, or is dropped by a refusal. A clone stays here, so
+        // The ready service goes with the callback, or is dropped by a rejection. A clone stays here, so
         // nothing here keeps what `poll_ready` has reserved.
         let clone = self.inner.clone();
         let ready = mem::replace(&mut self.inner, clone);
-        ResponseFuture::receive(request, &self.configuration, ready, true)
+        ResponseFuture::receive(request, &self.configuration, ready)
     }
 }
 

@@ -2,22 +2,24 @@ use std::{
     collections::HashMap,
     fmt,
     future::poll_fn,
-    marker::PhantomData,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::{Duration, SystemTime},
 };
 
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::{AcknowledgeFuture, RequestBody, ResponseBody, ResponseFuture};
+use super::{
+    RequestBody, ResponseBody, acknowledge::AcknowledgeFuture, deliver::Deliver,
+    future::ResponseFuture,
+};
 use crate::{
-    Packet, Token, trace,
-    verify::{Configuration, query},
+    AnyCallback, Callback, Packet,
+    configuration::{Configuration, options},
+    verify::query,
 };
 
 /// A service with a handler for each webhook of an app. It finds the handler by the `CallbackCommand`
@@ -57,11 +59,13 @@ use crate::{
 #[must_use]
 pub struct CallbackRouter<B, ResBody, E> {
     configuration: Arc<Configuration>,
-    routes: Routes<B, ResBody, E>,
+    routes: Arc<HashMap<&'static str, Route<B, ResBody, E>>>,
+    others: Option<Route<B, ResBody, E>>,
     fallback: Option<Fallback<B, ResBody, E>>,
 }
 
-type Routes<B, ResBody, E> = Arc<HashMap<&'static str, Arc<dyn Route<B, ResBody, E>>>>;
+type Route<B, ResBody, E> =
+    Arc<dyn Fn(Request<B>, &Arc<Configuration>) -> Answer<ResBody, E> + Send + Sync>;
 type Fallback<B, ResBody, E> = Arc<dyn Fn(Request<B>) -> Answer<ResBody, E> + Send + Sync>;
 type Answer<ResBody, E> =
     Pin<Box<dyn Future<Output = Result<Response<ResponseBody<ResBody>>, E>> + Send>>;
@@ -72,42 +76,12 @@ impl<B, ResBody, E> CallbackRouter<B, ResBody, E> {
         Self {
             configuration: Arc::new(Configuration::new(sdk_app_id)),
             routes: Arc::default(),
+            others: None,
             fallback: None,
         }
     }
 
-    /// Requires callbacks to be signed with this token: see
-    /// [`CallbackLayer::token`](crate::CallbackLayer::token).
-    pub fn token(self, token: Token) -> Self {
-        self.tokens([token])
-    }
-
-    /// Adds several tokens: see [`CallbackLayer::tokens`](crate::CallbackLayer::tokens).
-    pub fn tokens(mut self, tokens: impl IntoIterator<Item = Token>) -> Self {
-        self.configuration_mut().tokens.extend(tokens);
-        self
-    }
-
-    /// How far `RequestTime` may be from now: see
-    /// [`CallbackLayer::request_time_window`](crate::CallbackLayer::request_time_window).
-    pub fn request_time_window(mut self, window: Duration) -> Self {
-        self.configuration_mut().request_time_window = window;
-        self
-    }
-
-    /// The size of the largest body that is accepted, in bytes: see
-    /// [`CallbackLayer::max_body_size`](crate::CallbackLayer::max_body_size). What is only acknowledged is
-    /// read up to 1 MiB, and dropped.
-    pub fn max_body_size(mut self, bytes: usize) -> Self {
-        self.configuration_mut().max_body_size = bytes;
-        self
-    }
-
-    /// Tells the time: see [`CallbackLayer::clock`](crate::CallbackLayer::clock).
-    pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        self.configuration_mut().clock = Arc::new(now);
-        self
-    }
+    options!();
 
     /// Sends the callbacks of one webhook to a service, such as axum's `post(handler)`.
     ///
@@ -132,18 +106,57 @@ impl<B, ResBody, E> CallbackRouter<B, ResBody, E> {
         ResBody: 'static,
         E: 'static,
     {
-        let route = Arc::new(To {
-            service,
-            packet: PhantomData::<fn() -> P>,
-        });
+        let route = route_to::<Callback<P>, _, _, _, _>(service);
         let before = Arc::make_mut(&mut self.routes).insert(P::COMMAND, route);
         assert!(before.is_none(), "{} has a route already", P::COMMAND);
-        trace::mount(P::COMMAND);
+        self
+    }
+
+    /// Sends every webhook without a route to a service, verified and read as for a route, with an
+    /// [`AnyCallback`] in its extensions. It is for an app that records or forwards all of them.
+    ///
+    /// A webhook is a request with a `CallbackCommand` here. Other requests, such as the console's check of
+    /// the URL, are acknowledged, or go to the [`fallback`](Self::fallback).
+    ///
+    /// A webhook before an event gets here, too: see [Webhooks before an
+    /// event](Packet#webhooks-before-an-event).
+    ///
+    /// ```
+    /// use axum::{Router, routing::post};
+    /// use tower_tencent_chat::{AnyCallback, CallbackResponse, CallbackRouter};
+    ///
+    /// async fn record(callback: AnyCallback) -> CallbackResponse {
+    ///     println!("{}: {} bytes", callback.command(), callback.body().len());
+    ///     CallbackResponse::ok()
+    /// }
+    ///
+    /// let callbacks = CallbackRouter::new(1400000000).route_others(post(record));
+    /// let app: Router = Router::new().route_service("/callback", callbacks);
+    /// ```
+    pub fn route_others(
+        mut self,
+        service: impl Service<
+            Request<RequestBody<B>>,
+            Response = Response<ResBody>,
+            Error = E,
+            Future: Send,
+        > + Clone
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self
+    where
+        B: Body + Send + 'static,
+        ResBody: 'static,
+        E: 'static,
+    {
+        self.others = Some(route_to::<AnyCallback, _, _, _, _>(service));
         self
     }
 
     /// Sends every request without a route to a service, in place of the acknowledgement. The request
-    /// reaches it untouched. Answer webhooks with the OK envelope there, too: Chat counts any other
+    /// reaches it untouched. With [`route_others`](Self::route_others), it gets only requests without a
+    /// `CallbackCommand`. Answer webhooks with the OK envelope there, too: Chat counts any other
     /// status as a failed webhook.
     pub fn fallback(
         mut self,
@@ -166,41 +179,38 @@ impl<B, ResBody, E> CallbackRouter<B, ResBody, E> {
         }));
         self
     }
+}
 
-    fn configuration_mut(&mut self) -> &mut Configuration {
-        Arc::make_mut(&mut self.configuration)
+impl<B, ResBody, E> CallbackRouter<B, ResBody, E> {
+    fn find_route(&self, uri: &Uri) -> Option<&Route<B, ResBody, E>> {
+        let mut commands = query::commands(uri).peekable();
+        let others = self.others.as_ref().filter(|_| commands.peek().is_some());
+        commands
+            .find_map(|command| self.routes.get(&*command))
+            .or(others)
     }
 }
 
-/// A service behind one webhook, without its type.
-trait Route<B, ResBody, E>: Send + Sync {
-    fn call(&self, request: Request<B>, configuration: &Arc<Configuration>) -> Answer<ResBody, E>;
-}
-
-struct To<P, S> {
-    service: S,
-    packet: PhantomData<fn() -> P>,
-}
-
-impl<P, S, B, ResBody, E> Route<B, ResBody, E> for To<P, S>
+fn route_to<C, S, B, ResBody, E>(service: S) -> Route<B, ResBody, E>
 where
-    P: Packet,
+    C: Deliver,
     S: Service<Request<RequestBody<B>>, Response = Response<ResBody>, Error = E, Future: Send>
         + Clone
         + Send
         + Sync
         + 'static,
     B: Body + Send + 'static,
+    ResBody: 'static,
+    E: 'static,
 {
-    fn call(&self, request: Request<B>, configuration: &Arc<Configuration>) -> Answer<ResBody, E> {
-        let service = self.service.clone();
-        Box::pin(ResponseFuture::<S, B, P>::receive(
+    Arc::new(move |request, configuration| {
+        let service = service.clone();
+        Box::pin(ResponseFuture::<S, B, C>::receive(
             request,
             configuration,
             service,
-            false,
         ))
-    }
+    })
 }
 
 impl<B: Body, ResBody, E> Service<Request<B>> for CallbackRouter<B, ResBody, E> {
@@ -213,17 +223,18 @@ impl<B: Body, ResBody, E> Service<Request<B>> for CallbackRouter<B, ResBody, E> 
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let route = query::commands(request.uri()).find_map(|command| self.routes.get(&*command));
-        let state = match (route, &self.fallback) {
-            (Some(route), _) => State::Answer {
-                answer: route.call(request, &self.configuration),
-            },
-            (None, Some(fallback)) => State::Answer {
+        let state = if let Some(route) = self.find_route(request.uri()) {
+            State::Answer {
+                answer: route(request, &self.configuration),
+            }
+        } else if let Some(fallback) = &self.fallback {
+            State::Answer {
                 answer: fallback(request),
-            },
-            (None, None) => State::Acknowledge {
-                acknowledgement: AcknowledgeFuture::new(request, self.configuration.max_body_size),
-            },
+            }
+        } else {
+            State::Acknowledge {
+                acknowledgement: AcknowledgeFuture::new(request, Some(&self.configuration)),
+            }
         };
         RouterFuture { state }
     }
@@ -263,6 +274,7 @@ impl<B, ResBody, E> Clone for CallbackRouter<B, ResBody, E> {
         Self {
             configuration: Arc::clone(&self.configuration),
             routes: Arc::clone(&self.routes),
+            others: self.others.clone(),
             fallback: self.fallback.clone(),
         }
     }

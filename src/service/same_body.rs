@@ -13,8 +13,8 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{CallbackLayer, CallbackService, RequestBody, ResponseBody, ResponseFuture};
-use crate::Packet;
+use super::{CallbackLayer, CallbackService, RequestBody, ResponseBody, future::ResponseFuture};
+use crate::{Callback, Packet};
 
 /// A [`CallbackLayer`] that keeps the types of both bodies: see
 /// [`CallbackLayer::same_body`].
@@ -66,9 +66,28 @@ where
     }
 }
 
-/// What [`SameBody`] puts around the inner service, so that it gets the type of body that came.
+impl<S, P> SameBody<S, P> {
+    /// The inner service.
+    #[must_use]
+    pub fn get_ref(&self) -> &S {
+        &self.service.get_ref().inner
+    }
+
+    /// The inner service, mutably.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.service.get_mut().inner
+    }
+
+    /// Unwraps the inner service.
+    #[must_use]
+    pub fn into_inner(self) -> S {
+        self.service.into_inner().inner
+    }
+}
+
+/// Gives the inner service the type of body that came.
 #[derive(Clone, Debug)]
-pub struct SameBodyInner<S> {
+struct SameBodyInner<S> {
     inner: S,
 }
 
@@ -96,10 +115,9 @@ pin_project! {
     where
         S: Service<Request<B>>,
         B: From<Bytes>,
-        P: Packet,
     {
         #[pin]
-        future: ResponseFuture<SameBodyInner<S>, B, P>,
+        future: ResponseFuture<SameBodyInner<S>, B, Callback<P>>,
     }
 }
 
@@ -148,7 +166,6 @@ impl<S, B, P> fmt::Debug for SameBodyFuture<S, B, P>
 where
     S: Service<Request<B>>,
     B: From<Bytes>,
-    P: Packet,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SameBodyFuture").finish_non_exhaustive()

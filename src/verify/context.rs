@@ -1,4 +1,9 @@
-use std::{net::IpAddr, time::SystemTime};
+use std::{
+    net::IpAddr,
+    time::{Duration, SystemTime},
+};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 use super::{Platform, query::Parameters};
 
@@ -17,19 +22,33 @@ use super::{Platform, query::Parameters};
 /// ```
 ///
 /// Source: "Request parameters" on Tencent's page "After a Friend Is Added".
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CallbackContext {
     /// `SdkAppid`: the app, always the layer's own.
+    #[serde(rename = "SdkAppid")]
     pub sdk_app_id: u64,
     /// `ClientIP`: the address of the user's client; `None` if it is absent or not an address.
+    #[serde(rename = "ClientIP", default, skip_serializing_if = "Option::is_none")]
     pub client_ip: Option<IpAddr>,
     /// `OptPlatform`: the platform of the user's client; absent for some webhooks.
+    #[serde(
+        rename = "OptPlatform",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
     pub platform: Option<Platform>,
     /// `RequestId` or `RequestID`: an opaque name for the request, undocumented; the first if there
     /// are several.
+    #[serde(rename = "RequestId", default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
     /// `RequestTime`, in whole seconds; `Some` only if the signature was checked.
+    #[serde(
+        rename = "RequestTime",
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "unix_seconds"
+    )]
     pub request_time: Option<SystemTime>,
 }
 
@@ -49,5 +68,30 @@ impl CallbackContext {
             request_id: parameters.request_id.as_deref().map(Into::into),
             request_time,
         }
+    }
+}
+
+/// `RequestTime` as Tencent sends it, for serde's `with`.
+mod unix_seconds {
+    use super::*;
+
+    pub(super) fn serialize<S: Serializer>(
+        time: &Option<SystemTime>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let since_epoch = time.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+        since_epoch.map(|time| time.as_secs()).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<SystemTime>, D::Error> {
+        let seconds = Option::<u64>::deserialize(deserializer)?;
+        let time = |seconds| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
+        seconds
+            .map(|seconds| {
+                time(seconds).ok_or_else(|| D::Error::custom("RequestTime is too large"))
+            })
+            .transpose()
     }
 }

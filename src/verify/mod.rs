@@ -3,54 +3,21 @@
 mod context;
 mod platform;
 pub(crate) mod query;
-mod token;
-
-use std::{
-    fmt,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
 use http::{Method, Uri};
 use subtle::Choice;
 
-use crate::{Rejection, response::Detail};
-
-pub use self::{
-    context::CallbackContext,
-    platform::Platform,
-    token::{InvalidToken, Token},
+use self::query::Parameters;
+pub use self::{context::CallbackContext, platform::Platform};
+use crate::{
+    Rejection,
+    configuration::{Configuration, Tokens},
+    response::Detail,
+    token::{Signature, Token},
 };
-use self::{query::Parameters, token::Signature};
-
-/// The default of the largest body that is accepted, in bytes.
-pub(crate) const MAX_BODY_SIZE: usize = 1024 * 1024;
-
-/// What can be set on a layer or a router.
-#[derive(Clone)]
-pub(crate) struct Configuration {
-    pub(crate) sdk_app_id: u64,
-    pub(crate) tokens: Vec<Token>,
-    pub(crate) request_time_window: Duration,
-    pub(crate) max_body_size: usize,
-    pub(crate) clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
-    #[cfg(feature = "tracing")]
-    pub(crate) limits: Arc<crate::limit::Limits>,
-}
 
 impl Configuration {
-    pub(crate) fn new(sdk_app_id: u64) -> Self {
-        Self {
-            sdk_app_id,
-            tokens: Vec::new(),
-            request_time_window: Duration::from_secs(60),
-            max_body_size: MAX_BODY_SIZE,
-            clock: Arc::new(SystemTime::now),
-            #[cfg(feature = "tracing")]
-            limits: Arc::default(),
-        }
-    }
-
     pub(crate) fn verify(&self, method: &Method, uri: &Uri) -> Result<CallbackContext, Rejection> {
         if method != Method::POST {
             return Err(Rejection::METHOD);
@@ -58,12 +25,10 @@ impl Configuration {
         let parameters = Parameters::parse(uri)?;
         self.verify_sdk_app_id(&parameters)?;
         verify_content_type(&parameters)?;
-        let request_time = match &self.tokens[..] {
-            [] => None,
-            tokens => {
-                let text = verify_signature(tokens, &parameters)?;
-                Some(self.verify_request_time(text)?)
-            }
+        let request_time = match &self.tokens {
+            Tokens::Fixed(tokens) if tokens.is_empty() => None,
+            Tokens::Fixed(tokens) => Some(self.verify_signed(tokens, &parameters)?),
+            Tokens::From(source) => Some(self.verify_signed(&source(), &parameters)?),
         };
         let sdk_app_id = self.sdk_app_id;
         Ok(CallbackContext::new(sdk_app_id, &parameters, request_time))
@@ -76,6 +41,14 @@ impl Configuration {
             Some(id) => Err(Rejection::SDK_APP_ID.with(Detail::SdkAppId(id))),
             None => Err(Rejection::SDK_APP_ID.with(Detail::SdkAppIdNotANumber)),
         }
+    }
+
+    fn verify_signed(
+        &self,
+        tokens: &[Token],
+        parameters: &Parameters<'_>,
+    ) -> Result<SystemTime, Rejection> {
+        self.verify_request_time(verify_signature(tokens, parameters)?)
     }
 
     /// The window is inclusive, and the same into the past and into the future.
@@ -97,7 +70,7 @@ impl Configuration {
     }
 
     /// In whole seconds, as `RequestTime` is.
-    pub(crate) fn now(&self) -> u64 {
+    fn now(&self) -> u64 {
         let since_epoch = (self.clock)().duration_since(SystemTime::UNIX_EPOCH);
         since_epoch.unwrap_or_default().as_secs()
     }
@@ -105,12 +78,15 @@ impl Configuration {
 
 /// The `RequestTime` that one of the tokens has signed, exactly as it came.
 ///
-/// The signature is judged before the time. So a refusal for the time says that Chat has signed it, and
-/// that a clock is wrong; a forgery is refused for its signature.
+/// The signature is judged before the time. So a rejection for the time says that Chat has signed it, and
+/// that a clock is wrong; a forgery is rejected for its signature.
 fn verify_signature<'p>(
     tokens: &[Token],
     parameters: &'p Parameters<'_>,
 ) -> Result<&'p str, Rejection> {
+    if tokens.is_empty() {
+        return Err(Rejection::SIGN);
+    }
     let time = parameters.request_time.as_deref();
     let time = time.ok_or(Rejection::NO_REQUEST_TIME)?;
     let sign = parameters.sign.as_deref().ok_or(Rejection::NO_SIGN)?;
@@ -140,20 +116,9 @@ fn decimal(text: &str) -> Option<u64> {
     text.parse().ok().filter(|_| !text.starts_with('+'))
 }
 
-impl fmt::Debug for Configuration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Configuration")
-            .field("sdk_app_id", &self.sdk_app_id)
-            .field("tokens", &self.tokens)
-            .field("request_time_window", &self.request_time_window)
-            .field("max_body_size", &self.max_body_size)
-            .finish_non_exhaustive()
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
+    use std::{net::IpAddr, sync::Arc};
 
     use super::*;
     use crate::{Platform, RejectionKind::*};
@@ -163,14 +128,10 @@ mod tests {
     const SIGN: &str = "17773bc39a671d7b9aa835458704d2a6db81360a5940292b587d6d760d484061";
 
     fn rules(tokens: &[&str]) -> Configuration {
-        Configuration {
-            tokens: tokens
-                .iter()
-                .map(|token| Token::new(*token).unwrap())
-                .collect(),
-            clock: Arc::new(|| SystemTime::UNIX_EPOCH + Duration::from_secs(NOW)),
-            ..Configuration::new(1400000000)
-        }
+        let mut rules = Configuration::new(1400000000);
+        rules.add_tokens(tokens.iter().map(|token| Token::new(*token).unwrap()));
+        rules.clock = Arc::new(|| SystemTime::UNIX_EPOCH + Duration::from_secs(NOW));
+        rules
     }
 
     fn verify(rules: &Configuration, url: &str) -> Result<CallbackContext, Rejection> {
@@ -278,28 +239,6 @@ mod tests {
                 expected,
                 "{time}"
             );
-        }
-    }
-
-    #[test]
-    fn the_window_can_be_set_and_is_in_whole_seconds() {
-        let mut rules = rules(&["xxxxyyyy"]);
-        rules.request_time_window = Duration::ZERO;
-        assert_eq!(kind(&rules, &signed(&NOW)), None);
-        assert_eq!(kind(&rules, &signed(&(NOW + 1))), Some(StaleRequestTime));
-
-        rules.request_time_window = Duration::MAX;
-        assert_eq!(kind(&rules, &signed(&0)), None);
-
-        rules.request_time_window = Duration::from_secs(60);
-        rules.clock = Arc::new(|| SystemTime::UNIX_EPOCH + Duration::from_millis(NOW * 1000 + 999));
-        for (time, expected) in [
-            (NOW - 61, Some(StaleRequestTime)),
-            (NOW - 60, None),
-            (NOW + 60, None),
-            (NOW + 61, Some(StaleRequestTime)),
-        ] {
-            assert_eq!(kind(&rules, &signed(&time)), expected, "{time}");
         }
     }
 

@@ -1,29 +1,28 @@
-//! Limits the log lines that any sender can cause.
+//! Limits the log lines that any client can cause.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-
-use crate::Rejection;
 
 /// The shortest time between two lines of one kind, in seconds.
 const INTERVAL: u64 = 60;
 
-/// Lets the first one through, then one a minute, and counts those in between.
-pub(crate) struct Limit {
+/// Lets the first line through, then one a minute, and counts the lines in between.
+pub(super) struct LineLimit {
     /// The Unix time at which the next one may pass.
     open_from: AtomicU64,
     held_back: AtomicU64,
 }
 
-impl Limit {
-    pub(crate) const fn new() -> Self {
+impl LineLimit {
+    pub(super) const fn new() -> Self {
         Self {
             open_from: AtomicU64::new(0),
             held_back: AtomicU64::new(0),
         }
     }
 
-    /// How many were held back since the last one that passed; `None` if this one is held back, too.
-    pub(crate) fn pass(&self, now: u64) -> Option<u64> {
+    /// Returns how many lines were held back since the last one that passed, or `None` if this one is held back,
+    /// too.
+    pub(super) fn pass(&self, now: u64) -> Option<u64> {
         let open_from = self.open_from.load(Relaxed);
         // A clock that was set back must not silence the log until it has caught up.
         let is_open = now >= open_from || now + 2 * INTERVAL < open_from;
@@ -42,32 +41,13 @@ impl Limit {
     }
 }
 
-/// A limit for each kind of loss that a layer knows.
-#[derive(Default)]
-pub(crate) struct Limits {
-    refused: [Limit; Rejection::ALL.len()],
-    pub(crate) dropped: Limit,
-}
-
-impl Limits {
-    pub(crate) fn refused(&self, rejection: &Rejection) -> &Limit {
-        &self.refused[rejection.index()]
-    }
-}
-
-impl Default for Limit {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_first_passes_then_one_a_minute_with_the_count_of_those_between() {
-        let limit = Limit::new();
+        let limit = LineLimit::new();
         for (now, expected) in [
             (1000, Some(0)),
             (1000, None),
@@ -83,21 +63,12 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_set_back_does_not_silence_it() {
-        let limit = Limit::new();
+        let limit = LineLimit::new();
         assert_eq!(limit.pass(100_000), Some(0));
         assert_eq!(limit.pass(99_999), None);
         assert_eq!(limit.pass(1000), Some(1));
         assert_eq!(limit.pass(1001), None);
         assert_eq!(limit.pass(u64::MAX), Some(1));
         assert_eq!(limit.pass(0), Some(0));
-    }
-
-    #[test]
-    fn every_rule_has_a_limit_of_its_own() {
-        let limits = Limits::default();
-        for rejection in Rejection::ALL {
-            assert_eq!(limits.refused(rejection).pass(1), Some(0));
-            assert_eq!(limits.refused(rejection).pass(1), None);
-        }
     }
 }

@@ -1,0 +1,47 @@
+//! Logs nothing: the feature `tracing` is off.
+
+use std::{marker::PhantomData, time::SystemTime};
+
+use http::{Extensions, Method, Uri};
+
+use crate::{Rejection, callback::HandedOn};
+
+#[derive(Default)]
+pub(crate) struct Log;
+
+#[derive(Clone, Copy)]
+pub(crate) struct Line<'a>(PhantomData<&'a Uri>);
+
+impl<'a> Line<'a> {
+    pub(crate) fn new(
+        _: &'a Log,
+        _: u64,
+        _: &'a dyn Fn() -> SystemTime,
+        _: &'a str,
+        _: &'a Uri,
+    ) -> Self {
+        Self(PhantomData)
+    }
+
+    pub(crate) fn without_layer(_: &'a str, _: &'a Uri) -> Self {
+        Self(PhantomData)
+    }
+
+    pub(crate) fn rejected(self, _: &Rejection, _: &Extensions) {}
+
+    pub(crate) fn lost(self, _: &Rejection, _: &HandedOn) {}
+
+    pub(crate) fn dropped(self, _: &HandedOn) {}
+
+    pub(crate) fn not_verified(self) {}
+
+    pub(crate) fn acknowledged(self, _: &Extensions) {}
+
+    pub(crate) fn not_a_webhook(self, _: &Method) {}
+
+    #[cfg(feature = "axum")]
+    pub(crate) fn without_callback(self) {}
+
+    #[cfg(feature = "axum")]
+    pub(crate) fn other_webhook(self) {}
+}
