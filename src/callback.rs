@@ -63,22 +63,6 @@ pub struct Callback<P> {
     shared: Arc<(P, CallbackContext)>,
 }
 
-/// In the extensions of every request that a layer or a router has handed on.
-#[derive(Clone)]
-pub(crate) struct HandedOn {
-    /// Whether its signature was checked.
-    #[cfg_attr(not(feature = "tracing"), expect(dead_code, reason = "for the log"))]
-    pub(crate) is_verified: bool,
-}
-
-impl HandedOn {
-    pub(crate) fn new(context: &CallbackContext) -> Self {
-        Self {
-            is_verified: context.request_time.is_some(),
-        }
-    }
-}
-
 impl<P> Callback<P> {
     pub(crate) fn new(packet: P, context: CallbackContext) -> Self {
         Self {

@@ -204,6 +204,7 @@ mod any_callback;
 mod axum;
 mod callback;
 mod configuration;
+mod handed_on;
 mod packet;
 mod response;
 mod service;

@@ -219,7 +219,7 @@ impl CallbackRequest {
     #[must_use]
     pub fn callback<P: Packet>(&self) -> Callback<P> {
         let verified = Configuration::new(self.sdk_app_id).verify(&Method::POST, &self.uri());
-        let mut context = verified.expect("the URL is a callback's");
+        let mut context = verified.expect("the URL is a callback's").context;
         let time = self.query.iter().find(|(name, _)| name == "RequestTime");
         context.request_time = time.and_then(|(_, seconds)| {
             let seconds = Duration::from_secs(seconds.parse().ok()?);

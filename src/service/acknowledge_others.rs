@@ -14,7 +14,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{CallbackLayer, CallbackService, ResponseBody, acknowledge::AcknowledgeFuture};
-use crate::{Packet, callback::HandedOn, configuration::Configuration};
+use crate::{Packet, configuration::Configuration, handed_on::HandedOn};
 
 /// A [`CallbackLayer`] that acknowledges every request that isn't a callback: see
 /// [`CallbackLayer::acknowledge_others`].
@@ -82,7 +82,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let state = if request.extensions().get::<HandedOn>().is_some() {
+        let state = if HandedOn::find(request.extensions()).is_some() {
             State::Callback {
                 future: self.inner.call(request),
             }

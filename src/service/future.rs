@@ -18,7 +18,7 @@ use super::{
     RequestBody, ResponseBody, deliver::Deliver, early_response::EarlyResponse, read::ReadBody,
 };
 use crate::{
-    CallbackContext, Rejection, callback::HandedOn, configuration::Configuration, trace::Line,
+    CallbackContext, Rejection, configuration::Configuration, handed_on::HandedOn, trace::Line,
 };
 
 pin_project! {
@@ -102,16 +102,16 @@ where
         let command = C::command(&head.uri);
         let line = configuration.line(&command, &head.uri);
         let (delivery, rejection) = match configuration.verify(&head.method, &head.uri) {
-            Ok(context) => {
-                if context.request_time.is_none() {
-                    line.not_verified();
+            Ok(verified) => {
+                if verified.sign_is_ignored {
+                    line.sign_is_ignored();
                 }
                 let delivery = Delivery {
                     service,
                     reserved: true,
                     head,
                     command,
-                    context,
+                    context: verified.context,
                     configuration: Arc::clone(configuration),
                 };
                 (Some(delivery), None)
@@ -140,14 +140,14 @@ where
             Self::Reading {
                 delivery: Some(delivery),
                 ..
-            } => delivery.line().dropped(&HandedOn::new(&delivery.context)),
+            } => delivery.line().dropped(HandedOn::new(&delivery.context)),
             Self::Waiting {
                 request: Some(request),
                 command,
                 configuration,
                 ..
             } => {
-                if let Some(mark) = request.extensions().get() {
+                if let Some(mark) = HandedOn::find(request.extensions()) {
                     configuration.line(command, request.uri()).dropped(mark);
                 }
             }
@@ -181,7 +181,7 @@ impl<S> Delivery<S> {
             configuration,
             ..
         } = self;
-        head.extensions.insert(HandedOn::new(&context));
+        HandedOn::new(&context).mark(&mut head.extensions);
         head.extensions
             .insert(C::new(command.clone(), context, packet));
         let length = bytes.len();
@@ -196,7 +196,7 @@ impl<S> Delivery<S> {
     }
 
     fn reject<B: Body>(self, rejection: Rejection, body: &ReadBody<B>) -> EarlyResponse {
-        self.line().lost(&rejection, &HandedOn::new(&self.context));
+        self.line().lost(&rejection, HandedOn::new(&self.context));
         let rejection = rejection.of(self.command);
         reject(rejection, &self.head, body, &self.configuration)
     }

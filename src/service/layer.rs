@@ -10,7 +10,7 @@ use crate::{
     Callback, FriendAdd, Packet, Rejection,
     configuration::{Configuration, options},
     packet,
-    verify::query,
+    verify::{Verified, query},
 };
 
 /// The layer that receives "After a Friend Is Added", `Sns.CallbackFriendAdd`.
@@ -99,7 +99,7 @@ impl<P: Packet> CallbackLayer<P> {
         if !query::is_command(uri, P::COMMAND) {
             return Err(Rejection::NO_CALLBACK);
         }
-        let context = self.configuration.verify(method, uri)?;
+        let Verified { context, .. } = self.configuration.verify(method, uri)?;
         if body.len() > self.configuration.max_body_size {
             return Err(Rejection::TOO_LARGE);
         }

@@ -10,7 +10,7 @@ use http::{Extensions, Method, Uri};
 use tracing::field::{self, DebugValue, Value};
 
 use self::limit::LineLimit;
-use crate::{Rejection, RejectionKind, callback::HandedOn, verify::query};
+use crate::{Rejection, RejectionKind, handed_on::HandedOn, verify::query};
 
 /// What users filter by. The default would be the path of this module, which is private.
 const TARGET: &str = "tower_tencent_chat";
@@ -20,7 +20,7 @@ pub(crate) struct Log {
     rejected: [LineLimit; RejectionKind::ALL.len()],
     dropped: LineLimit,
     acknowledged: LineLimit,
-    not_verified: LineLimit,
+    sign_is_ignored: LineLimit,
     not_a_webhook: LineLimit,
     #[cfg(feature = "axum")]
     without_callback: LineLimit,
@@ -34,7 +34,7 @@ impl Log {
             rejected: [const { LineLimit::new() }; RejectionKind::ALL.len()],
             dropped: LineLimit::new(),
             acknowledged: LineLimit::new(),
-            not_verified: LineLimit::new(),
+            sign_is_ignored: LineLimit::new(),
             not_a_webhook: LineLimit::new(),
             #[cfg(feature = "axum")]
             without_callback: LineLimit::new(),
@@ -119,15 +119,15 @@ impl<'a> Line<'a> {
 
     /// The URL was rejected. If a layer around this one has verified the callback, an event is lost.
     pub(crate) fn rejected(self, rejection: &Rejection, extensions: &Extensions) {
-        self.record_rejection(rejection, extensions.get());
+        self.record_rejection(rejection, HandedOn::find(extensions));
     }
 
     /// The body was rejected, so an event is lost.
-    pub(crate) fn lost(self, rejection: &Rejection, mark: &HandedOn) {
+    pub(crate) fn lost(self, rejection: &Rejection, mark: HandedOn) {
         self.record_rejection(rejection, Some(mark));
     }
 
-    fn record_rejection(self, rejection: &Rejection, mark: Option<&HandedOn>) {
+    fn record_rejection(self, rejection: &Rejection, mark: Option<HandedOn>) {
         let kind = rejection.kind();
         let what = mark.map_or("callback rejected", lost);
         record!(
@@ -140,7 +140,7 @@ impl<'a> Line<'a> {
     }
 
     /// A callback's future was dropped before its handler was called.
-    pub(crate) fn dropped(self, mark: &HandedOn) {
+    pub(crate) fn dropped(self, mark: HandedOn) {
         let what = lost(mark);
         record!(
             self,
@@ -150,21 +150,19 @@ impl<'a> Line<'a> {
         );
     }
 
-    /// A callback was accepted without a token. If it is signed, Chat has a token that the app lacks.
-    pub(crate) fn not_verified(self) {
-        if query::is_signed(self.uri) {
-            record!(
-                self,
-                self.pass(None, &self.log.not_verified),
-                "a signed callback was accepted without a check: authentication is switched on in the \
-                 console, but no token is set"
-            );
-        }
+    /// A callback was accepted that is signed, and no token is set: Chat has one that the app lacks.
+    pub(crate) fn sign_is_ignored(self) {
+        record!(
+            self,
+            self.pass(None, &self.log.sign_is_ignored),
+            "a signed callback was accepted without a check: authentication is switched on in the console, \
+             but no token is set"
+        );
     }
 
     /// A webhook was acknowledged.
     pub(crate) fn acknowledged(self, extensions: &Extensions) {
-        let Some(mark) = extensions.get() else {
+        let Some(mark) = HandedOn::find(extensions) else {
             event!(debug, self, "acknowledged: it has no handler");
             return;
         };
@@ -210,8 +208,8 @@ impl<'a> Line<'a> {
     }
 
     /// Every lost callback that was verified passes. Lines that any client can cause are limited.
-    fn pass(self, mark: Option<&HandedOn>, limit: &LineLimit) -> Option<u64> {
-        if mark.is_some_and(|mark| mark.is_verified) {
+    fn pass(self, mark: Option<HandedOn>, limit: &LineLimit) -> Option<u64> {
+        if mark == Some(HandedOn::Verified) {
             return Some(0);
         }
         let since_epoch = (self.clock)().duration_since(SystemTime::UNIX_EPOCH);
@@ -232,11 +230,10 @@ impl<'a> Line<'a> {
     }
 }
 
-fn lost(mark: &HandedOn) -> &'static str {
-    if mark.is_verified {
-        "verified callback lost"
-    } else {
-        "callback lost"
+fn lost(mark: HandedOn) -> &'static str {
+    match mark {
+        HandedOn::Verified => "verified callback lost",
+        HandedOn::Unverified => "callback lost",
     }
 }
 

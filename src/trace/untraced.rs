@@ -4,7 +4,7 @@ use std::{marker::PhantomData, time::SystemTime};
 
 use http::{Extensions, Method, Uri};
 
-use crate::{Rejection, callback::HandedOn};
+use crate::{Rejection, handed_on::HandedOn};
 
 #[derive(Default)]
 pub(crate) struct Log;
@@ -29,11 +29,11 @@ impl<'a> Line<'a> {
 
     pub(crate) fn rejected(self, _: &Rejection, _: &Extensions) {}
 
-    pub(crate) fn lost(self, _: &Rejection, _: &HandedOn) {}
+    pub(crate) fn lost(self, _: &Rejection, _: HandedOn) {}
 
-    pub(crate) fn dropped(self, _: &HandedOn) {}
+    pub(crate) fn dropped(self, _: HandedOn) {}
 
-    pub(crate) fn not_verified(self) {}
+    pub(crate) fn sign_is_ignored(self) {}
 
     pub(crate) fn acknowledged(self, _: &Extensions) {}
 

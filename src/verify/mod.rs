@@ -17,8 +17,15 @@ use crate::{
     token::{Signature, Token},
 };
 
+/// What the URL of an accepted callback said.
+pub(crate) struct Verified {
+    pub(crate) context: CallbackContext,
+    /// Whether it has a `Sign` that was not checked, since no token is set.
+    pub(crate) sign_is_ignored: bool,
+}
+
 impl Configuration {
-    pub(crate) fn verify(&self, method: &Method, uri: &Uri) -> Result<CallbackContext, Rejection> {
+    pub(crate) fn verify(&self, method: &Method, uri: &Uri) -> Result<Verified, Rejection> {
         if method != Method::POST {
             return Err(Rejection::METHOD);
         }
@@ -30,8 +37,10 @@ impl Configuration {
             Tokens::Fixed(tokens) => Some(self.verify_signed(tokens, &parameters)?),
             Tokens::From(source) => Some(self.verify_signed(&source(), &parameters)?),
         };
-        let sdk_app_id = self.sdk_app_id;
-        Ok(CallbackContext::new(sdk_app_id, &parameters, request_time))
+        Ok(Verified {
+            context: CallbackContext::new(self.sdk_app_id, &parameters, request_time),
+            sign_is_ignored: request_time.is_none() && parameters.sign.is_some(),
+        })
     }
 
     fn verify_sdk_app_id(&self, parameters: &Parameters<'_>) -> Result<(), Rejection> {
@@ -135,7 +144,8 @@ mod tests {
     }
 
     fn verify(rules: &Configuration, url: &str) -> Result<CallbackContext, Rejection> {
-        rules.verify(&Method::POST, &url.parse().unwrap())
+        let verified = rules.verify(&Method::POST, &url.parse().unwrap())?;
+        Ok(verified.context)
     }
 
     /// The kind of the rejection, or `None` if the URL is accepted.
@@ -161,8 +171,8 @@ mod tests {
             Method::OPTIONS,
             Method::PATCH,
         ] {
-            let rejection = rules(&[]).verify(&method, &url).unwrap_err();
-            assert_eq!(rejection.kind(), MethodNotAllowed);
+            let rejection = rules(&[]).verify(&method, &url).err();
+            assert_eq!(rejection.map(|it| it.kind()), Some(MethodNotAllowed));
         }
     }
 

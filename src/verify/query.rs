@@ -65,12 +65,6 @@ pub(crate) fn client_ip(uri: &Uri) -> Option<Cow<'_, str>> {
     value(uri, |name| name == "ClientIP")
 }
 
-/// Whether the URL has a `Sign`.
-#[cfg(feature = "tracing")]
-pub(crate) fn is_signed(uri: &Uri) -> bool {
-    value(uri, |name| name == "Sign").is_some()
-}
-
 #[cfg(feature = "tracing")]
 fn value(uri: &Uri, is_wanted: impl Fn(&str) -> bool) -> Option<Cow<'_, str>> {
     pairs(uri)
