@@ -6,7 +6,7 @@ use std::{
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeStruct};
 
-use crate::CallbackContext;
+use crate::{CallbackContext, Packet};
 
 /// A callback that the layer has accepted: the packet of one webhook, and what the URL said.
 ///
@@ -59,11 +59,13 @@ use crate::CallbackContext;
 /// ```
 ///
 /// A test gets one from `test_util::CallbackRequest::callback`, with the feature `test-util`.
-pub struct Callback<P> {
+// The bound is here and not only where it is needed, so that the compiler says of a handler's argument that its
+// `P` isn't a `Packet`, and not only that the handler isn't one.
+pub struct Callback<P: Packet> {
     shared: Arc<(P, CallbackContext)>,
 }
 
-impl<P> Callback<P> {
+impl<P: Packet> Callback<P> {
     pub(crate) fn new(packet: P, context: CallbackContext) -> Self {
         Self {
             shared: Arc::new((packet, context)),
@@ -94,7 +96,7 @@ impl<P> Callback<P> {
     }
 }
 
-impl<P> Deref for Callback<P> {
+impl<P: Packet> Deref for Callback<P> {
     type Target = P;
 
     fn deref(&self) -> &P {
@@ -102,7 +104,7 @@ impl<P> Deref for Callback<P> {
     }
 }
 
-impl<P> Clone for Callback<P> {
+impl<P: Packet> Clone for Callback<P> {
     fn clone(&self) -> Self {
         Self {
             shared: Arc::clone(&self.shared),
@@ -110,14 +112,14 @@ impl<P> Clone for Callback<P> {
     }
 }
 
-impl<P: PartialEq> PartialEq for Callback<P> {
+impl<P: Packet + PartialEq> PartialEq for Callback<P> {
     fn eq(&self, other: &Self) -> bool {
         self.shared == other.shared
     }
 }
 
 /// As `{"context":{..},"packet":{..}}`, for a queue or a journal. Tencent's names are used in both.
-impl<P: Serialize> Serialize for Callback<P> {
+impl<P: Packet + Serialize> Serialize for Callback<P> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (packet, context) = &*self.shared;
         let mut callback = serializer.serialize_struct("Callback", 2)?;
@@ -128,9 +130,10 @@ impl<P: Serialize> Serialize for Callback<P> {
 }
 
 /// Verifies nothing: whoever can write to the queue can make up callbacks.
-impl<'de, P: Deserialize<'de>> Deserialize<'de> for Callback<P> {
+impl<'de, P: Packet> Deserialize<'de> for Callback<P> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
+        #[serde(bound = "P: Packet")]
         struct Parts<P> {
             context: CallbackContext,
             packet: P,
@@ -141,7 +144,7 @@ impl<'de, P: Deserialize<'de>> Deserialize<'de> for Callback<P> {
     }
 }
 
-impl<P: Debug> Debug for Callback<P> {
+impl<P: Packet + Debug> Debug for Callback<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (packet, context) = &*self.shared;
         f.debug_struct("Callback")
@@ -154,10 +157,9 @@ impl<P: Debug> Debug for Callback<P> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::FriendAdd;
 
-    struct NotClone;
-
-    fn callback<P>(packet: P) -> Callback<P> {
+    fn callback() -> Callback<FriendAdd> {
         let context = CallbackContext {
             sdk_app_id: 1400000000,
             client_ip: None,
@@ -165,30 +167,34 @@ mod tests {
             request_id: None,
             request_time: None,
         };
-        Callback::new(packet, context)
+        Callback::new(FriendAdd::new(vec![]), context)
     }
 
     #[test]
     fn clones_share_the_packet() {
-        let callback = callback(NotClone);
+        let callback = callback();
         assert!(std::ptr::eq(&*callback, &*callback.clone()));
-        assert_eq!(callback.clone().context(), callback.context());
+        assert_eq!(callback, callback.clone());
     }
 
     #[test]
     fn the_last_clone_gives_its_packet_away() {
-        let last = callback(vec![1]);
-        let shared = last.clone();
-        let data = last.as_ptr();
-        let cloned = shared.into_packet();
-        assert_ne!(cloned.as_ptr(), data);
-        let moved = last.into_packet();
-        assert_eq!(moved.as_ptr(), data);
+        let mut packet = FriendAdd::new(Vec::with_capacity(1));
+        let data = packet.pair_list.as_ptr();
+        packet.force_flag = true;
+        let last = Callback::new(packet, callback().context().clone());
+        let cloned = last.clone().into_packet();
+        assert_ne!(cloned.pair_list.as_ptr(), data);
+        assert_eq!(last.into_packet().pair_list.as_ptr(), data);
     }
 
     #[test]
     fn debug_shows_packet_and_context() {
-        let debug = format!("{:?}", callback("packet"));
-        assert!(debug.starts_with(r#"Callback { packet: "packet", context: CallbackContext {"#));
+        let debug = format!("{:?}", callback());
+        assert!(
+            debug.starts_with("Callback { packet: FriendAdd {"),
+            "{debug}"
+        );
+        assert!(debug.contains("context: CallbackContext {"), "{debug}");
     }
 }

@@ -92,6 +92,7 @@ impl<B, ResBody, E> CallbackRouter<B, ResBody, E> {
     pub fn route<P: Packet>(
         mut self,
         service: impl Service<
+            // The compiler shows this line for a handler with axum's `State`: `post(handler).with_state(state)`.
             Request<RequestBody<B>>,
             Response = Response<ResBody>,
             Error = E,

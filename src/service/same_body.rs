@@ -115,6 +115,7 @@ pin_project! {
     where
         S: Service<Request<B>>,
         B: From<Bytes>,
+        P: Packet,
     {
         #[pin]
         future: ResponseFuture<SameBodyInner<S>, B, Callback<P>>,
@@ -166,6 +167,7 @@ impl<S, B, P> fmt::Debug for SameBodyFuture<S, B, P>
 where
     S: Service<Request<B>>,
     B: From<Bytes>,
+    P: Packet,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SameBodyFuture").finish_non_exhaustive()
