@@ -2,8 +2,8 @@ use http::Extensions;
 
 use crate::CallbackContext;
 
-/// What the extensions of a request say, if a layer or a router has handed it on: whether its signature was
-/// checked.
+/// Whether the signature of a callback was checked. It is marked in the extensions of a request from when a
+/// layer or a router has accepted its URL.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum HandedOn {
     Verified,

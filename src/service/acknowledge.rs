@@ -133,8 +133,9 @@ impl<ReqBody: Body, B> AcknowledgeFuture<ReqBody, B> {
         }
         let limit = configuration.map_or(MAX_BODY_SIZE, |set| set.max_body_size);
         let request_body = DataFrames::new(body);
+        let announced = request_body.announced(&head.headers);
         Self {
-            response: EarlyResponse::new(answer(is_webhook), &head, &request_body, limit),
+            response: EarlyResponse::new(answer(is_webhook), &head, announced, limit),
             request_body,
             body: PhantomData,
         }

@@ -23,18 +23,16 @@ pub(super) struct EarlyResponse {
 }
 
 impl EarlyResponse {
-    /// Reads at most `limit` bytes of the body. It reads nothing of a body that is larger, or that its
-    /// sender holds back until `100 Continue`. On HTTP/2 only the stream ends with the response.
-    pub(super) fn new<B: Body>(
+    /// Reads at most `limit` bytes of the body. It reads nothing of a body that was announced as larger, or
+    /// that its sender holds back until `100 Continue`. On HTTP/2 only the stream ends with the response.
+    pub(super) fn new(
         response: Response<Bytes>,
         head: &Parts,
-        body: &DataFrames<B>,
+        announced: u64,
         limit: usize,
     ) -> Self {
         let is_http_1 = head.version < Version::HTTP_2;
-        let is_read = is_http_1
-            && body.announced(&head.headers) <= limit as u64
-            && !head.headers.contains_key(EXPECT);
+        let is_read = is_http_1 && announced <= limit as u64 && !head.headers.contains_key(EXPECT);
         Self {
             response,
             to_drop: is_read.then_some(limit),

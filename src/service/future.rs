@@ -97,15 +97,16 @@ where
         configuration: &Arc<Configuration>,
         service: S,
     ) -> Self {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         let body = ReadBody::new(&head.headers, body, configuration.max_body_size);
         let command = C::command(&head.uri);
         let line = configuration.line(&command, &head.uri);
         let (delivery, rejection) = match configuration.verify(&head.method, &head.uri) {
             Ok(verified) => {
                 if verified.sign_is_ignored {
-                    line.sign_is_ignored();
+                    line.sign_is_ignored(&head.extensions);
                 }
+                HandedOn::new(&verified.context).mark(&mut head.extensions);
                 let delivery = Delivery {
                     service,
                     reserved: true,
@@ -140,16 +141,15 @@ where
             Self::Reading {
                 delivery: Some(delivery),
                 ..
-            } => delivery.line().dropped(HandedOn::new(&delivery.context)),
+            } => delivery.line().dropped(&delivery.head.extensions),
             Self::Waiting {
                 request: Some(request),
                 command,
                 configuration,
                 ..
             } => {
-                if let Some(mark) = HandedOn::find(request.extensions()) {
-                    configuration.line(command, request.uri()).dropped(mark);
-                }
+                let line = configuration.line(command, request.uri());
+                line.dropped(request.extensions());
             }
             _ => {}
         }
@@ -196,7 +196,7 @@ impl<S> Delivery<S> {
     }
 
     fn reject<B: Body>(self, rejection: Rejection, body: &ReadBody<B>) -> EarlyResponse {
-        self.line().lost(&rejection, HandedOn::new(&self.context));
+        self.line().rejected(&rejection, &self.head.extensions);
         let rejection = rejection.of(self.command);
         reject(rejection, &self.head, body, &self.configuration)
     }
@@ -213,7 +213,12 @@ fn reject<B: Body>(
     configuration: &Configuration,
 ) -> EarlyResponse {
     let response = rejection.into_response();
-    EarlyResponse::new(response, head, body.rest(), configuration.max_body_size)
+    EarlyResponse::new(
+        response,
+        head,
+        body.announced(),
+        configuration.max_body_size,
+    )
 }
 
 /// The body has been read and is in memory, so axum's extractors must not answer 413 to it.
@@ -249,7 +254,7 @@ where
                     rejection: Some(response),
                     ..
                 } => {
-                    let response = ready!(response.poll(body.rest_mut(), cx));
+                    let response = ready!(response.poll(body.rest(), cx));
                     return Poll::Ready(Ok(response.map(ResponseBody::bytes)));
                 }
                 StateProj::Reading {

@@ -35,12 +35,13 @@ impl<B: Body> ReadBody<B> {
         }
     }
 
-    /// What has not been read yet.
-    pub(super) fn rest(&self) -> &DataFrames<B> {
-        &self.frames
+    /// How large the body is said to be, in bytes.
+    pub(super) fn announced(&self) -> u64 {
+        self.announced
     }
 
-    pub(super) fn rest_mut(self: Pin<&mut Self>) -> Pin<&mut DataFrames<B>> {
+    /// What has not been read yet.
+    pub(super) fn rest(self: Pin<&mut Self>) -> Pin<&mut DataFrames<B>> {
         self.project().frames
     }
 }

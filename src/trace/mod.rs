@@ -117,19 +117,11 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// The URL was rejected. If a layer around this one has verified the callback, an event is lost.
+    /// A callback was rejected. If a layer has accepted its URL, an event is lost.
     pub(crate) fn rejected(self, rejection: &Rejection, extensions: &Extensions) {
-        self.record_rejection(rejection, HandedOn::find(extensions));
-    }
-
-    /// The body was rejected, so an event is lost.
-    pub(crate) fn lost(self, rejection: &Rejection, mark: HandedOn) {
-        self.record_rejection(rejection, Some(mark));
-    }
-
-    fn record_rejection(self, rejection: &Rejection, mark: Option<HandedOn>) {
-        let kind = rejection.kind();
+        let mark = HandedOn::find(extensions);
         let what = mark.map_or("callback rejected", lost);
+        let kind = rejection.kind();
         record!(
             self,
             self.pass(mark, &self.log.rejected[kind as usize]),
@@ -139,19 +131,24 @@ impl<'a> Line<'a> {
         );
     }
 
-    /// A callback's future was dropped before its handler was called.
-    pub(crate) fn dropped(self, mark: HandedOn) {
-        let what = lost(mark);
+    /// The future of an accepted callback was dropped before its handler was called.
+    pub(crate) fn dropped(self, extensions: &Extensions) {
+        let mark = HandedOn::find(extensions);
+        let what = mark.map_or("callback lost", lost);
         record!(
             self,
-            self.pass(Some(mark), &self.log.dropped),
+            self.pass(mark, &self.log.dropped),
             "{what}: dropped before it was handed on: a time-out, a client that disconnected, a panic, or \
              a service that failed before it was ready"
         );
     }
 
     /// A callback was accepted that is signed, and no token is set: Chat has one that the app lacks.
-    pub(crate) fn sign_is_ignored(self) {
+    pub(crate) fn sign_is_ignored(self, extensions: &Extensions) {
+        // A layer around this one may have checked it.
+        if HandedOn::find(extensions) == Some(HandedOn::Verified) {
+            return;
+        }
         record!(
             self,
             self.pass(None, &self.log.sign_is_ignored),

@@ -4,7 +4,7 @@ use std::{marker::PhantomData, time::SystemTime};
 
 use http::{Extensions, Method, Uri};
 
-use crate::{Rejection, handed_on::HandedOn};
+use crate::Rejection;
 
 #[derive(Default)]
 pub(crate) struct Log;
@@ -29,11 +29,9 @@ impl<'a> Line<'a> {
 
     pub(crate) fn rejected(self, _: &Rejection, _: &Extensions) {}
 
-    pub(crate) fn lost(self, _: &Rejection, _: HandedOn) {}
+    pub(crate) fn dropped(self, _: &Extensions) {}
 
-    pub(crate) fn dropped(self, _: HandedOn) {}
-
-    pub(crate) fn sign_is_ignored(self) {}
+    pub(crate) fn sign_is_ignored(self, _: &Extensions) {}
 
     pub(crate) fn acknowledged(self, _: &Extensions) {}
 
