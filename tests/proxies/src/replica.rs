@@ -50,7 +50,7 @@ impl App {
                 Router::new().route("/callback", handler.layer(layer))
             }
             Self::Readme => {
-                let layer = FriendAddLayer::new(APP_ID);
+                let layer = FriendAddLayer::new(APP_ID).acknowledge_others();
                 Router::new().route("/callback", handler.layer(layer))
             }
         }
