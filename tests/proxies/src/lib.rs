@@ -14,7 +14,7 @@ use tokio::{sync::watch, task::JoinSet};
 use tower_tencent_chat::test_util::CallbackRequest;
 
 use load::{Neighbour, callback, failure, ok, send};
-use nginx::{Configuration, Nginx};
+use nginx::{Configuration, Nginx, is_installed};
 use replica::{App, Replica, Seen};
 
 const APP_ID: u64 = 1400000000;
@@ -26,6 +26,9 @@ const COUNTING: [Configuration; 2] = [Configuration::Defaults, Configuration::Ma
 
 /// Runs every combination before it fails, so that all failures are shown.
 async fn no_callback_is_lost(apps: &[App], neighbours: impl IntoIterator<Item = Neighbour>) {
+    if !is_installed() {
+        return;
+    }
     let mut failures = Vec::new();
     for neighbour in neighbours {
         for configuration in COUNTING {
@@ -99,12 +102,13 @@ async fn no_callback_is_lost_beside_other_webhooks() {
 async fn no_callback_is_lost_in_a_rolling_restart() {
     const SENDERS: usize = 4;
     const EACH: usize = 100;
+    if !is_installed() {
+        return;
+    }
     let seen = Seen::default();
     let mut replicas = [(); 2].map(|()| Replica::start(App::Router, &seen));
     let addresses = replicas.each_ref().map(Replica::address);
-    let Some(nginx) = Nginx::start(Configuration::Shipped, &addresses) else {
-        return;
-    };
+    let nginx = Nginx::start(Configuration::Shipped, &addresses);
     let (answered, mut progress) = watch::channel(0);
     let mut senders = JoinSet::new();
     for sender in 0..SENDERS {

@@ -52,7 +52,7 @@ pub(crate) async fn failure(
     let seen = Seen::default();
     let replicas = Vec::from_iter((0..replicas).map(|_| Replica::start(app, &seen)));
     let addresses = Vec::from_iter(replicas.iter().map(Replica::address));
-    let nginx = Nginx::start(configuration, &addresses)?;
+    let nginx = Nginx::start(configuration, &addresses);
 
     let (mut callbacks, mut neighbours) = (BTreeMap::new(), BTreeMap::new());
     for round in 0..ROUNDS {
