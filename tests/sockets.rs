@@ -9,9 +9,10 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
-use axum::{Router, routing::post};
+use axum::{Router, middleware::map_response, routing::post};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
 use http_body::Frame;
@@ -26,14 +27,15 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 use tower::{Service, ServiceBuilder, service_fn};
+use tower_http::timeout::TimeoutLayer;
 use tower_tencent_chat::{
-    Callback, CallbackResponse, CallbackRouter, FriendAdd, FriendAddLayer, RequestBody,
+    Callback, CallbackResponse, CallbackRouter, FriendAdd, FriendAddLayer, Rejection, RequestBody,
     acknowledge, test_util::CallbackRequest,
 };
 
 use common::{
     APP_ID, OK, chat, fail,
-    http1::{CHUNKED, Http1, NO_BODY, head, message},
+    http1::{CHUNKED, Http1, NO_BODY, expecting, head, message},
     layer, signed, signed_layer, text,
 };
 
@@ -50,6 +52,11 @@ struct App {
 
 impl App {
     async fn start(layer: FriendAddLayer) -> Self {
+        Self::start_in(layer, |app| app).await
+    }
+
+    /// With more layers around the whole app.
+    async fn start_in(layer: FriendAddLayer, around: impl FnOnce(Router) -> Router) -> Self {
         let arrived = Arc::<AtomicUsize>::default();
         let counter = Arc::clone(&arrived);
         let handler = async move |callback: Callback<FriendAdd>| {
@@ -59,9 +66,7 @@ impl App {
         let app = Router::new()
             .route("/", post(handler).layer(layer))
             .fallback(acknowledge);
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        tokio::spawn(async { axum::serve(listener, app).await });
+        let address = serve(around(app)).await;
         Self { address, arrived }
     }
 
@@ -74,35 +79,37 @@ impl App {
     }
 }
 
-#[tokio::test]
-async fn good_callbacks_behind_refused_ones_are_not_lost() {
-    let app = App::start(signed_layer()).await;
-    let (good, forged) = (signed(), signed().query("Sign", "0"));
-    let late = String::from_utf8(chat().body().into()).unwrap();
-    let length = format!("content-length: {}\r\n", late.len());
-    let mut connection = app.connect().await;
-    for round in 0..30 {
-        // Each body comes only once the refusal has been read, as over a slow line.
-        let (first, headers, later, error_info) = match round % 3 {
-            0 => (&forged, &*length, &*late, NOT_SIGNED),
-            1 => (&forged, CHUNKED, "2\r\n{}\r\n0\r\n\r\n", NOT_SIGNED),
-            _ => (&good, "content-length: 9999999\r\n", "{}", TOO_LARGE),
-        };
-        connection.send(head(first, headers)).await;
-        // What a client does: a connection is used again unless it was said to close.
-        if connection.is_answered(&fail(error_info)).await {
-            connection = app.connect().await;
-        } else {
-            connection.send(later).await;
-        }
-        connection.send(message(&good)).await;
-        connection.is_answered(OK).await;
-    }
-    assert_eq!(app.arrived(), 30);
+async fn serve(app: Router) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async { axum::serve(listener, app).await });
+    address
 }
 
 #[tokio::test]
-async fn a_connection_is_closed_only_if_something_was_left_unread() {
+async fn a_rejection_keeps_its_connection_open() {
+    let app = App::start(signed_layer()).await;
+    let forged = signed().query("Sign", "0");
+    let sizes = [2, 300, 20_000, 60_000, 900_000, 1024 * 1024];
+    let mut connection = app.connect().await;
+    for size in sizes {
+        let body = vec![b' '; size];
+        let length = format!("content-length: {size}\r\n");
+        connection.send(head(&forged, &length)).await;
+        connection.send(&body).await;
+        assert!(!connection.is_answered(&fail(NOT_SIGNED)).await, "{size}");
+        connection.send(head(&forged, CHUNKED)).await;
+        connection.send_chunk(&body).await;
+        connection.send_chunk(b"").await;
+        assert!(!connection.is_answered(&fail(NOT_SIGNED)).await, "{size}");
+        connection.send(message(&signed())).await;
+        connection.is_answered(OK).await;
+    }
+    assert_eq!(app.arrived(), sizes.len());
+}
+
+#[tokio::test]
+async fn a_rejection_without_a_body_or_after_it_keeps_its_connection_open() {
     let app = App::start(signed_layer()).await;
     let mut connection = app.connect().await;
     let forged = signed().query("Sign", "0");
@@ -117,39 +124,146 @@ async fn a_connection_is_closed_only_if_something_was_left_unread() {
     connection.send(head(&signed(), CHUNKED) + chunks).await;
     assert!(!connection.is_answered(&fail(MALFORMED)).await);
     assert_eq!(app.arrived(), 0);
+}
 
-    for (headers, closes) in [(NO_BODY, false), ("content-length: 5\r\n", true)] {
-        let visit = format!("POST /other HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n");
-        connection.send(visit).await;
+#[tokio::test]
+async fn a_post_that_is_no_webhook_keeps_its_connection_open() {
+    let app = App::start(signed_layer()).await;
+    let mut connection = app.connect().await;
+    for size in [0, 2, 60_000] {
+        let length = format!("content-length: {size}\r\n");
+        let head = format!("POST /other HTTP/1.1\r\nhost: localhost\r\n{length}\r\n");
+        connection.send(head).await;
+        connection.send(vec![b' '; size]).await;
         let head = connection.head().await;
         assert!(head.starts_with("HTTP/1.1 404 "), "{head}");
-        assert_eq!(head.contains("\r\nconnection: close"), closes, "{head}");
+        assert!(!head.contains("\r\nconnection: close"), "{head}");
     }
 }
 
 #[tokio::test]
-async fn a_body_without_an_end_is_refused_at_the_limit() {
-    let app = App::start(signed_layer().max_body_size(10_000)).await;
-    let mut connection = app.connect().await;
-    connection.send(head(&signed(), CHUNKED)).await;
-    for _ in 0..10 {
-        connection.send_chunk(&[b'x'; 1024]).await;
+async fn a_body_that_is_held_back_or_too_large_is_not_read() {
+    let app = App::start(signed_layer()).await;
+    let forged = signed().query("Sign", "0");
+    let other = CallbackRequest::new("State.StateChange", APP_ID, "").path("/other");
+    let too_large = "content-length: 1048577\r\n";
+    for (callback, headers, envelope) in [
+        (&forged, &*expecting(2), fail(NOT_SIGNED)),
+        (&forged, too_large, fail(NOT_SIGNED)),
+        (&signed(), too_large, fail(TOO_LARGE)),
+        (&signed(), &expecting(1048577), fail(TOO_LARGE)),
+        (&other, &expecting(2), OK.to_owned()),
+        (&other, too_large, OK.to_owned()),
+    ] {
+        let mut connection = app.connect().await;
+        connection.send(head(callback, headers)).await;
+        // Without `100 Continue`.
+        assert!(connection.is_answered(&envelope).await, "{headers}");
+        connection.is_closed().await;
     }
-    // The end never comes.
-    assert!(connection.is_answered(&fail(TOO_LARGE)).await);
+}
+
+#[tokio::test]
+async fn a_body_without_an_end_is_read_up_to_the_limit() {
+    let app = App::start(signed_layer().max_body_size(10_000)).await;
+    let forged = signed().query("Sign", "0");
+    // What is accepted is read up to the limit, and then dropped up to the limit.
+    for (callback, error_info, limits) in [(forged, NOT_SIGNED, 1), (signed(), TOO_LARGE, 2)] {
+        let mut connection = app.connect().await;
+        connection.send(head(&callback, CHUNKED)).await;
+        for _ in 0..limits {
+            connection.send_chunk(&[b'x'; 10_000]).await;
+            connection.send_chunk(b"x").await;
+        }
+        assert!(connection.is_answered(&fail(error_info)).await);
+    }
+}
+
+#[tokio::test]
+async fn a_rejection_on_http_1_0_is_read_to_its_end() {
+    let app = App::start(signed_layer()).await;
+    let body = [b' '; 60_000];
+    let forged = signed().query("Sign", "0");
+    for (connection_header, stays_open) in [("connection: keep-alive\r\n", true), ("", false)] {
+        let headers = format!("content-length: {}\r\n{connection_header}", body.len());
+        let mut connection = app.connect().await;
+        let head = head(&forged, &headers).replace("HTTP/1.1", "HTTP/1.0");
+        connection.send(head).await;
+        connection.send(body).await;
+        connection.is_answered(&fail(NOT_SIGNED)).await;
+        if stays_open {
+            connection.send(message(&signed())).await;
+            connection.is_answered(OK).await;
+        } else {
+            connection.is_closed().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_rejection_whose_body_stalls_ends_at_the_time_out() {
+    // The body never ends, so nothing depends on how long this is.
+    let timeout = Duration::from_millis(50);
+    let timeout = TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, timeout);
+    let app = App::start_in(signed_layer(), |app| app.layer(timeout)).await;
+    let mut connection = app.connect().await;
+    let forged = head(&signed().query("Sign", "0"), "content-length: 10\r\n");
+    connection.send(forged + "half ").await;
+    let head = connection.head().await;
+    assert!(head.starts_with("HTTP/1.1 408 "), "{head}");
 }
 
 #[tokio::test]
 async fn a_body_that_is_cut_off_by_its_sender_is_refused() {
     let app = App::start(signed_layer()).await;
-    let mut connection = app.connect().await;
     let body = chat().body();
     let longer = format!("content-length: {}\r\n", body.len() + 1);
-    connection.send(head(&signed(), &longer)).await;
-    connection.send(&body).await;
-    connection.stream.shutdown().await.unwrap();
-    connection.is_answered(&fail(UNREADABLE)).await;
+    for (callback, error_info) in [
+        (signed(), UNREADABLE),
+        (signed().query("Sign", "0"), NOT_SIGNED),
+    ] {
+        let mut connection = app.connect().await;
+        connection.send(head(&callback, &longer)).await;
+        connection.send(&body).await;
+        connection.stream.shutdown().await.unwrap();
+        connection.is_answered(&fail(error_info)).await;
+    }
     assert_eq!(app.arrived(), 0);
+}
+
+/// A handler without a layer.
+fn bare() -> Router {
+    let handler = async |_: Callback<FriendAdd>| CallbackResponse::ok();
+    let kind = async |mut response: Response<axum::body::Body>| {
+        let rejection = response.extensions().get::<Rejection>().unwrap();
+        let kind = HeaderValue::from_static(rejection.kind().as_str());
+        response.headers_mut().insert("x-kind", kind);
+        response
+    };
+    Router::new()
+        .route("/", post(handler))
+        .layer(map_response(kind))
+}
+
+#[tokio::test]
+async fn an_extractor_closes_a_connection_whose_request_has_a_body() {
+    let app = serve(bare()).await;
+    for (headers, closes) in [
+        ("", false),
+        (NO_BODY, false),
+        ("content-length: 5\r\n", true),
+        (CHUNKED, true),
+    ] {
+        let mut connection = Http1::open(app).await;
+        connection.send(head(&chat(), headers)).await;
+        let answer = connection.head().await;
+        assert!(answer.contains("\r\nx-kind: missing_callback\r\n"));
+        let close = answer.contains("\r\nconnection: close\r\n");
+        assert_eq!(close, closes, "{headers}");
+    }
+    let response = Http::Two.connect_to(bare()).await.send(whole(chat())).await;
+    assert_eq!(response.headers()["x-kind"], "missing_callback");
+    assert!(!response.headers().contains_key("connection"));
 }
 
 #[tokio::test]

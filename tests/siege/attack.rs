@@ -149,12 +149,14 @@ async fn reset(app: SocketAddr, id: String) -> Vec<String> {
     vec![]
 }
 
-/// The body goes past the limit by a byte, and never ends.
+/// The body goes past the limit by a byte, then once more while it is dropped, and never ends.
 async fn past_limit(app: SocketAddr, id: String) -> Vec<String> {
     let mut client = Http1::open(app).await;
     client.send(head(&signed(&id), CHUNKED)).await;
-    client.send_chunk(&SPACES).await;
-    client.send("1\r\n ").await;
+    for _ in 0..2 {
+        client.send_chunk(&SPACES).await;
+        client.send_chunk(b" ").await;
+    }
     client.is_answered(&fail(TOO_LARGE)).await;
     vec![]
 }
@@ -173,18 +175,19 @@ async fn refused_unread(
     vec![]
 }
 
-/// Good callbacks behind refused ones, as a proxy that keeps its connections sends them: the bodies come
-/// late, and a connection is used again unless it was said to close.
+/// Good callbacks behind rejected ones, as a proxy that keeps its connections sends them: a connection is used
+/// again unless it was said to close.
 async fn behind(app: SocketAddr, id: String) -> Vec<String> {
     let ids = ["first", "second", "third"].map(|which| format!("{id} {which}"));
     let mut client = Http1::open(app).await;
     for (number, id) in ids.iter().enumerate() {
-        let (callback, length, error_info) = match number {
-            0 => (forged(id), "content-length: 2\r\n", NOT_SIGNED),
-            1 => (forged(id), CHUNKED, NOT_SIGNED),
-            _ => (signed(id), "content-length: 1000000\r\n", TOO_LARGE),
+        let (callback, length, body, error_info) = match number {
+            0 => (forged(id), "content-length: 2\r\n", "{}", NOT_SIGNED),
+            1 => (forged(id), CHUNKED, "2\r\n{}\r\n0\r\n\r\n", NOT_SIGNED),
+            _ => (signed(id), "content-length: 1000000\r\n", "", TOO_LARGE),
         };
         client.send(head(&callback, length)).await;
+        client.send(body).await;
         if client.is_answered(&fail(error_info)).await {
             client = Http1::open(app).await;
         }

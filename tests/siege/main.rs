@@ -30,8 +30,8 @@ static MEMORY: PeakAlloc = PeakAlloc;
 
 const ROUNDS: usize = 420;
 const ATTACKS: usize = ROUNDS * Attack::ALL.len();
-/// Those whose good callbacks are behind refused ones connect three times more.
-const CONNECTIONS: usize = ATTACKS + 3 * ROUNDS;
+/// Those whose good callbacks are behind rejected ones connect once more.
+const CONNECTIONS: usize = ATTACKS + ROUNDS;
 /// How many clients there are at a time. Two sockets each leave room below 1024 open files.
 const AT_ONCE: usize = 200;
 /// The size of the largest body.
