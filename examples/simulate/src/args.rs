@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Parser, value_parser};
 use reqwest::Url;
@@ -36,6 +36,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     pub(crate) load: Load,
+
+    #[command(flatten)]
+    pub(crate) recording: Recording,
 }
 
 /// What is sent.
@@ -66,7 +69,7 @@ pub(crate) struct Callback {
 
     /// Send a webhook that has no --event, such as State.StateChange: Chat posts all of them to the
     /// same URL, and your app has to answer those that it does not handle, too. Needs --body
-    #[arg(long, requires = "body", conflicts_with = "event")]
+    #[arg(long, conflicts_with = "event")]
     pub(crate) command: Option<String>,
 
     /// Send what this file holds: a body that you have captured, or one that is broken
@@ -131,6 +134,52 @@ pub(crate) struct Load {
     #[arg(long, value_name = "C", default_value_t = 1)]
     #[arg(value_parser = value_parser!(u64).range(1..=10_000))]
     pub(crate) concurrency: u64,
+}
+
+/// What is sent instead, and from where.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "What Chat really sends")]
+pub(crate) struct Recording {
+    /// Send nothing, but listen for Chat, forward what it sends to the URL, and write it to this new file. Accounts,
+    /// addresses, app ids, signatures and all other texts are replaced
+    #[arg(long, value_name = "FILE", conflicts_with_all = OTHER_REQUESTS)]
+    #[arg(conflicts_with_all = ["app_id", "clock_skew", "replay"])]
+    pub(crate) record: Option<PathBuf>,
+
+    /// Where --record listens
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:3001",
+        requires = "record"
+    )]
+    pub(crate) listen: SocketAddr,
+
+    /// Send the requests of a recording, for your app, and signed afresh if there is a token
+    #[arg(long, value_name = "FILE", conflicts_with_all = OTHER_REQUESTS)]
+    pub(crate) replay: Option<PathBuf>,
+}
+
+/// What says how other requests than those of a recording are made.
+const OTHER_REQUESTS: [&str; 12] = [
+    "event",
+    "from",
+    "to",
+    "pairs",
+    "command",
+    "body",
+    "platform",
+    "console_check",
+    "no_query",
+    "count",
+    "seconds",
+    "concurrency",
+];
+
+impl Callback {
+    pub(crate) fn command(&self) -> &str {
+        self.command.as_deref().unwrap_or(self.event.command())
+    }
 }
 
 impl Load {

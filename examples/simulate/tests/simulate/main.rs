@@ -1,6 +1,7 @@
 //! Runs `simulate` against an app, and looks at what reaches it, what is said, and the exit code.
 
 mod app;
+mod recording;
 
 use std::{
     fs,
@@ -265,7 +266,10 @@ fn what_cannot_be_sent_is_an_error_of_the_command_line() {
             &["--console-check"],
             "--console-check: nothing but a signature",
         ),
-        (&["--command", "State.StateChange"], "--body <FILE>"),
+        (
+            &["--command", "State.StateChange"],
+            "--command: needs --body",
+        ),
     ] {
         let run = simulate("http://127.0.0.1:1/", options);
         assert_eq!(run.code, 2, "{options:?}: {}", run.stdout);
