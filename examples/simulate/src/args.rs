@@ -14,7 +14,8 @@ use crate::webhook::Event;
     after_help = "\
 Exit codes:
   0  Chat would count every callback as delivered, and the app answered OK
-  1  Chat would call one failed: no answer within 2 s, a status other than 200, no JSON, no envelope
+  1  Chat would call one failed: no answer within 2 s, a status other than 200, no JSON, no envelope;
+     or an answer isn't what one of --vectors says
   2  the command line is wrong
   3  an envelope says FAIL: Chat counts such a callback as delivered, but the app has refused it"
 )]
@@ -38,7 +39,7 @@ pub(crate) struct Args {
     pub(crate) load: Load,
 
     #[command(flatten)]
-    pub(crate) recording: Recording,
+    pub(crate) prepared: Prepared,
 }
 
 /// What is sent.
@@ -136,14 +137,14 @@ pub(crate) struct Load {
     pub(crate) concurrency: u64,
 }
 
-/// What is sent instead, and from where.
+/// Requests that were recorded, or written by hand.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "What Chat really sends")]
-pub(crate) struct Recording {
+#[command(next_help_heading = "What is sent instead")]
+pub(crate) struct Prepared {
     /// Send nothing, but listen for Chat, forward what it sends to the URL, and write it to this new file. Accounts,
     /// addresses, app ids, signatures and all other texts are replaced
-    #[arg(long, value_name = "FILE", conflicts_with_all = OTHER_REQUESTS)]
-    #[arg(conflicts_with_all = ["app_id", "clock_skew", "replay"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = OTHER_BODIES)]
+    #[arg(conflicts_with_all = ["event", "command", "app_id", "clock_skew", "replay"])]
     pub(crate) record: Option<PathBuf>,
 
     /// Where --record listens
@@ -156,17 +157,23 @@ pub(crate) struct Recording {
     pub(crate) listen: SocketAddr,
 
     /// Send the requests of a recording, for your app, and signed afresh if there is a token
-    #[arg(long, value_name = "FILE", conflicts_with_all = OTHER_REQUESTS)]
+    #[arg(long, value_name = "FILE", conflicts_with_all = OTHER_BODIES)]
+    #[arg(conflicts_with_all = ["event", "command"])]
     pub(crate) replay: Option<PathBuf>,
+
+    /// Send the test vectors in the files of this folder, such as tests/vectors, and print the answers that
+    /// differ. Sends those that are for an app with this --app-id, with a handler for this --event or --command,
+    /// and with authentication on if there is a --token; the path is always that of the URL
+    #[arg(long, value_name = "DIR", conflicts_with_all = OTHER_BODIES)]
+    #[arg(conflicts_with_all = ["record", "replay"])]
+    pub(crate) vectors: Option<PathBuf>,
 }
 
-/// What says how other requests than those of a recording are made.
-const OTHER_REQUESTS: [&str; 12] = [
-    "event",
+/// What says how other requests are made.
+const OTHER_BODIES: [&str; 10] = [
     "from",
     "to",
     "pairs",
-    "command",
     "body",
     "platform",
     "console_check",

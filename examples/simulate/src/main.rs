@@ -12,6 +12,7 @@ mod replay;
 mod report;
 mod scrub;
 mod signer;
+mod vectors;
 mod verdict;
 mod webhook;
 
@@ -53,11 +54,14 @@ async fn simulate() -> ExitCode {
 /// The report, and the worst of what it reports.
 async fn run(args: &Args) -> Result<(String, Verdict), String> {
     let client = chat::client(args.cacert.as_deref())?;
-    if let Some(path) = &args.recording.record {
-        return record(client, &args.url, path, args.recording.listen).await;
+    if let Some(path) = &args.prepared.record {
+        return record(client, &args.url, path, args.prepared.listen).await;
     }
-    if let Some(path) = &args.recording.replay {
+    if let Some(path) = &args.prepared.replay {
         return replay(client, args, path).await;
+    }
+    if let Some(path) = &args.prepared.vectors {
+        return vectors::run(client, args, path).await;
     }
     let chat = Chat::new(client, args)?;
     Ok(match args.load.is_one() {

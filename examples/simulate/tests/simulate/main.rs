@@ -2,6 +2,7 @@
 
 mod app;
 mod recording;
+mod vectors;
 
 use std::{
     fs,
