@@ -89,7 +89,7 @@ impl Scrubber {
                     };
                     scrubbed += &format!("\"{text}\"");
                 }
-                '-' | '0'..='9' if !is_flag(&member, token) => scrubbed += &number(token),
+                '-' | '0'..='9' => scrubbed += &number(token),
                 _ => scrubbed += token,
             }
         }

@@ -12,7 +12,7 @@ use tower_tencent_chat::Token;
 
 use crate::{
     TOKEN,
-    app::{self, App},
+    app::{self, App, Real},
     file, simulate,
 };
 
@@ -88,6 +88,8 @@ fn a_recording_has_what_was_sent_and_nothing_private() {
     assert_eq!(parameters["tenant"], "my-tenant");
     assert_eq!(parameters["SdkAppid"], "1412345678");
     assert_eq!(forwarded.json()["PairList"][0]["From_Account"], "alice");
+    let (_, host) = app.url.split_once("//").unwrap();
+    assert_eq!(format!("{}/callback", forwarded.headers["host"]), host);
 
     let text = fs::read_to_string(&path).unwrap();
     let private = [
@@ -169,14 +171,16 @@ fn a_recording_is_never_overwritten() {
     assert_eq!(fs::read_to_string(&path).unwrap(), "kept");
 }
 
+fn line(query: &str, body: &str) -> String {
+    let headers = json!([["content-type", "text/plain"], ["x-other", "xxx"]]);
+    json!({ "method": "POST", "query": query, "headers": headers, "body": body }).to_string() + "\n"
+}
+
+const SIGNED: &str = "RequestId=xx-x&Sign=xxxx&SdkAppid=1000000000&RequestTime=1000000000\
+                      &CallbackCommand=Sns.CallbackFriendAdd";
+
 fn recording() -> String {
-    let line = |query: &str, body: &str| {
-        let headers = json!([["content-type", "text/plain"], ["x-other", "xxx"]]);
-        json!({ "method": "POST", "query": query, "headers": headers, "body": body }).to_string()
-    };
-    let signed = "RequestId=xx-x&Sign=xxxx&SdkAppid=1000000000&RequestTime=1000000000\
-                  &CallbackCommand=Sns.CallbackFriendAdd";
-    line(signed, "{ \"PairList\": [] }") + "\n" + &line("OptPlatform=iOS", "")
+    line(SIGNED, "{ \"PairList\": [] }") + &line("OptPlatform=iOS", "")
 }
 
 #[test]
@@ -200,6 +204,8 @@ fn a_recording_is_sent_for_the_app_and_signed_afresh() {
 
     let received = app.all_received();
     assert_eq!(received[0].body, b"{ \"PairList\": [] }");
+    assert_eq!(received[0].headers["content-type"], "text/plain");
+    assert!(!received[0].headers.contains_key("x-other"));
     let parameters = received[0].parameters();
     assert_eq!(parameters["SdkAppid"], "7");
     assert_eq!(parameters["RequestId"], "xx-x");
@@ -225,6 +231,20 @@ fn without_a_token_a_recording_is_sent_unsigned() {
             received.target
         );
     }
+}
+
+#[test]
+fn the_worst_answer_to_a_recording_decides() {
+    let good = r#"{"CallbackCommand":"Sns.CallbackFriendAdd","PairList":[]}"#;
+    let recording = line(SIGNED, "broken") + &line(SIGNED, good);
+    let path = file("worst.jsonl", &recording);
+    let run = simulate(&Real::new(None).url, &["--replay", path.to_str().unwrap()]);
+    assert_eq!(run.code, 3, "{}", run.stdout);
+    assert!(
+        run.stdout.ends_with("Sns.CallbackFriendAdd: delivered\n"),
+        "{}",
+        run.stdout
+    );
 }
 
 #[test]
