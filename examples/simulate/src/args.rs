@@ -17,7 +17,7 @@ Exit codes:
   1  Chat would call one failed: no answer within 2 s, a status other than 200, no JSON, no envelope;
      or an answer isn't what one of --vectors says
   2  the command line is wrong
-  3  an envelope says FAIL: Chat counts such a callback as delivered, but the app has refused it"
+  3  an envelope says FAIL: Chat counts such a callback as delivered, but the app has rejected it"
 )]
 pub(crate) struct Args {
     /// The app's URL, as it would be set in Tencent's console; may have parameters of its own
@@ -46,7 +46,7 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "What is sent")]
 pub(crate) struct Callback {
-    /// The SDKAppID that the callbacks are for; your app must refuse all but its own
+    /// The SDKAppID that the callbacks are for; your app must reject all but its own
     #[arg(long, value_name = "ID", default_value_t = 1400000000)]
     pub(crate) app_id: u64,
 
@@ -104,7 +104,7 @@ pub(crate) struct Signature {
     #[arg(long, env = "CALLBACK_TOKEN", hide_env_values = true)]
     pub(crate) token: Option<String>,
 
-    /// Sign by a clock that is this many seconds fast, or slow if negative: to see callbacks refused
+    /// Sign by a clock that is this many seconds fast, or slow if negative: to see callbacks rejected
     /// that are more than a minute off, and what your app logs then
     #[arg(
         long,
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn options_that_contradict_each_other_are_refused() {
+    fn options_that_contradict_each_other_are_rejected() {
         for options in [
             &["--pairs", "3", "--to", "bob"][..],
             &["--body", "packet.json", "--from", "alice"],

@@ -46,7 +46,7 @@ async fn simulate() -> ExitCode {
     let _ = io::stdout().write_all(report.as_bytes());
     match worst {
         Verdict::Delivered => ExitCode::SUCCESS,
-        Verdict::Refused(_) => ExitCode::from(3),
+        Verdict::Rejected(_) => ExitCode::from(3),
         Verdict::Failed(_) => ExitCode::from(1),
     }
 }

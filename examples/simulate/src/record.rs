@@ -1,4 +1,4 @@
-//! Between Chat and the app: writes each request to a file, scrubbed, and forwards it as it is.
+//! A proxy between Chat and the app: writes each request to a file, scrubbed, and forwards it unchanged.
 
 use std::{
     fs::File,
@@ -28,7 +28,7 @@ use crate::{
 /// The largest body that is forwarded, in bytes; Chat's are smaller than a mebibyte.
 const MAX_BODY: usize = 16 * 1024 * 1024;
 
-/// They belong to one connection, or the client sets its own.
+/// These headers belong to one connection, or the client sets its own.
 const NOT_FORWARDED: [HeaderName; 10] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
@@ -117,7 +117,7 @@ impl Proxy {
             headers: head.headers.iter().map(header).collect(),
             body: scrubber.body(body),
         };
-        // In one piece, so that whoever stops the process finds whole lines.
+        // A single write, so that the file has only whole lines if the process is stopped.
         let line = serde_json::to_string(&recorded)? + "\n";
         file.write_all(line.as_bytes())
     }
@@ -149,7 +149,7 @@ fn forwarded(headers: &HeaderMap) -> HeaderMap {
     headers
 }
 
-/// Whoever reads the lines may have seen enough of them; the recording goes on.
+/// Ignores a closed stdout: the recording goes on.
 fn say(line: &str) {
     let mut stdout = io::stdout();
     let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());

@@ -12,7 +12,7 @@ use crate::{
     verdict::{Verdict, judge},
 };
 
-/// Sends one request after the other, and says what became of each.
+/// Sends one request after the other, and reports the verdict on each answer.
 pub(crate) async fn replay(
     client: Client,
     args: &Args,

@@ -1,5 +1,5 @@
-//! Replaces what must not end in a recording: accounts, addresses, app ids, signatures, and every other text that
-//! isn't one of Tencent's own words.
+//! Replaces the private parts of a request before it is recorded: accounts, addresses, app ids, signatures, and every
+//! other text that isn't one of Tencent's own words.
 
 use std::{
     collections::HashMap,
@@ -9,7 +9,7 @@ use std::{
 
 use serde::de::IgnoredAny;
 
-/// Replaces equal texts of one recording by equal names, so that a reader sees who is whom.
+/// Gives equal texts of one recording the same name, so that a reader can tell the accounts apart.
 #[derive(Debug, Default)]
 pub(crate) struct Scrubber {
     names: HashMap<String, String>,
@@ -152,7 +152,7 @@ fn is_command(text: &str) -> bool {
         .is_some_and(|(group, name)| is_part(group) && is_part(name))
 }
 
-/// Says only how long it was, and where there was punctuation.
+/// Keeps only the length and some punctuation.
 fn mask(text: &str) -> String {
     let mask = |c| match c {
         '-' | '_' | '.' | ':' => c,
@@ -161,7 +161,7 @@ fn mask(text: &str) -> String {
     text.chars().map(mask).collect()
 }
 
-/// Keeps how many digits there were.
+/// Keeps the number of digits.
 fn number(text: &str) -> String {
     if text == "0" {
         return text.to_owned();

@@ -55,7 +55,7 @@ pub(crate) async fn run(
             continue;
         }
         alike += 1;
-        if let (Stated::Reject { error_info, .. }, Ok(Verdict::Refused(info))) =
+        if let (Stated::Reject { error_info, .. }, Ok(Verdict::Rejected(info))) =
             (&vector.verdict, &answer)
         {
             rejected += 1;
@@ -162,8 +162,8 @@ fn is_as_stated(stated: &Stated, answer: &Result<Verdict, String>) -> bool {
     match (stated, answer) {
         (_, Err(_)) => false,
         (Stated::Accept { .. }, Ok(verdict)) => *verdict == Verdict::Delivered,
-        (Stated::Reject { .. }, Ok(verdict)) => matches!(verdict, Verdict::Refused(_)),
-        // An app without a handler for it answers what it likes.
+        (Stated::Reject { .. }, Ok(verdict)) => matches!(verdict, Verdict::Rejected(_)),
+        // An app without a handler for the request may answer anything.
         (Stated::Pass {}, Ok(_)) => true,
     }
 }

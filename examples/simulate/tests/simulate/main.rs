@@ -181,7 +181,7 @@ fn the_exit_code_says_what_chat_would() {
             "200 OK",
             r#"{"ActionStatus":"FAIL","ErrorCode":1,"ErrorInfo":"wrong app"}"#,
             3,
-            "the app refused: wrong app",
+            "the app rejected it: wrong app",
         ),
         (
             "404 Not Found",
