@@ -9,8 +9,8 @@ use bytes::Bytes;
 use http::Request;
 
 use crate::{
-    OTHER_WEBHOOK, Row, Work,
-    apps::{Check, HANDLERS, nothing},
+    Check, OTHER_WEBHOOK, Row, Work,
+    apps::{HANDLERS, nothing},
     callback, send, signed,
 };
 

@@ -1,9 +1,9 @@
-//! What is measured: rows, each of which runs one request, and the servers that they are sent to.
+//! What is measured: rows, each of which runs one request, and servers on a socket.
 
 mod apps;
 mod axum;
-mod handwritten;
 mod json;
+mod query_and_json;
 pub mod server;
 mod tower;
 
@@ -20,18 +20,19 @@ use bytes::Bytes;
 use http::Request;
 use tower_tencent_chat::{Token, test_util::CallbackRequest};
 
-pub use self::{
-    apps::{app, apps},
-    axum::rows as axum,
-    json::rows as json,
-    tower::rows as tower,
-};
+pub use self::{axum::rows as axum, json::rows as json, tower::rows as tower};
 
 const APP: u64 = 1400000000;
 const TOKEN: &str = "xxxxyyyy";
 const OTHER_WEBHOOK: &str = "/?CallbackCommand=Sns.CallbackFriendDelete&ClientIP=192.0.2.178\
     &OptPlatform=iOS&RequestId=8f14e45f-ceea-467f-a0e6-1d1b1b1b1b01&SdkAppid=1400000000\
     &contenttype=json";
+
+#[derive(Clone, Copy)]
+enum Check {
+    Unsigned,
+    Signed,
+}
 
 /// Runs one request.
 pub type Work = Box<dyn FnMut()>;
@@ -81,14 +82,6 @@ where
         let mut response = pin!(service.call(request.clone().map(B::from)));
         while response.as_mut().poll(&mut cx).map(black_box).is_pending() {}
     })
-}
-
-/// What an app of this name is to be sent, with ids of 20 bytes.
-pub fn request(app: &str, pairs: usize) -> CallbackRequest {
-    match app.ends_with(", signed") {
-        true => signed(callback(pairs, 20)),
-        false => callback(pairs, 20),
-    }
 }
 
 fn callback(pairs: usize, id_len: usize) -> CallbackRequest {

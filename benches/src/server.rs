@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, http::StatusCode};
+use axum::http::StatusCode;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto::Builder,
@@ -19,27 +19,15 @@ use hyper_util::{
 use tokio::{net::TcpListener, runtime};
 use tower_http::timeout::TimeoutLayer;
 
-use crate::{app, request};
+use crate::{apps::app, callback};
 
-/// The rows of servers: the name of each, the app, and how many pairs it is sent.
-pub fn rows() -> impl Iterator<Item = (String, &'static str, usize)> {
-    const APPS: &[&str] = &["nothing", "Query + Json", "layer", "router"];
-    const SIGNED: &[&str] = &["Query + Json, signed", "layer, signed"];
-    // "nothing" does not read the body, and a large one that is left ends the connection.
-    let rows = [(3, APPS), (3, SIGNED), (1000, &APPS[1..])];
-    rows.into_iter().flat_map(|(pairs, apps)| {
-        let row = move |app: &&'static str| (format!("server: {app}, {pairs} pairs"), *app, pairs);
-        apps.iter().map(row)
-    })
-}
+const APPS: [&str; 4] = ["nothing", "Query + Json", "layer", "router"];
+const PAIRS: usize = 3;
 
-/// As `examples/axum.rs` has it.
-pub fn with_timeout(app: Router) -> Router {
-    let timeout = Duration::from_secs(2);
-    app.layer(TimeoutLayer::with_status_code(
-        StatusCode::REQUEST_TIMEOUT,
-        timeout,
-    ))
+/// The rows of servers: the name of each, and the app.
+pub fn rows() -> impl Iterator<Item = (String, &'static str)> {
+    APPS.into_iter()
+        .map(|app| (format!("server: {app}, {PAIRS} pairs"), app))
 }
 
 /// Serves so many requests, one after the other, over one connection.
@@ -47,8 +35,11 @@ pub fn with_timeout(app: Router) -> Router {
 /// # Panics
 ///
 /// If there is no such app, or if a request is not answered with OK.
-pub fn serve(name: &str, pairs: usize, times: u32) {
-    let app = with_timeout(app(name).expect("an app has that name"));
+pub fn serve(name: &str, times: u32) {
+    // As `examples/axum.rs` has it.
+    let timeout = Duration::from_secs(2);
+    let timeout = TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, timeout);
+    let app = app(name).expect("an app has that name").layer(timeout);
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime starts").block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await;
@@ -60,9 +51,7 @@ pub fn serve(name: &str, pairs: usize, times: u32) {
             .spawn()
             .expect("the client starts");
         let sent = client.stdin.take().expect("it is piped");
-        { sent }
-            .write_all(&http1(name, pairs))
-            .expect("the client reads");
+        { sent }.write_all(&http1()).expect("the client reads");
 
         let (stream, _) = listener.accept().await.expect("the client connects");
         stream.set_nodelay(true).expect("it is a socket");
@@ -75,8 +64,8 @@ pub fn serve(name: &str, pairs: usize, times: u32) {
 }
 
 /// A request as it is on the wire.
-fn http1(name: &str, pairs: usize) -> Vec<u8> {
-    let callback = request(name, pairs);
+fn http1() -> Vec<u8> {
+    let callback = callback(PAIRS, 20);
     let body = callback.body();
     let head = format!(
         "POST {} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\

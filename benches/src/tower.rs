@@ -33,7 +33,7 @@ pub fn rows() -> Vec<Row> {
         Row::new("pass-through, no query, three layers", || {
             work(three(), "/")
         }),
-        Row::new("refusal", || {
+        Row::new("rejection", || {
             let request = signed(callback(3, 20)).query("Sign", &"0".repeat(64));
             send::<_, Full<Bytes>>(signed_layer().layer(bare()), request.build())
         }),
@@ -65,7 +65,7 @@ pub fn rows() -> Vec<Row> {
             move || work(router(routes), OTHER_WEBHOOK),
         ));
         rows.push(Row::new(
-            format!("router of {routes}, refusal"),
+            format!("router of {routes}, rejection"),
             move || {
                 let request = callback(3, 20).query("SdkAppid", "1");
                 send::<_, Full<Bytes>>(router(routes), request.build())

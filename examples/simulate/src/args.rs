@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Parser, value_parser};
 use reqwest::Url;
@@ -14,9 +14,10 @@ use crate::webhook::Event;
     after_help = "\
 Exit codes:
   0  Chat would count every callback as delivered, and the app answered OK
-  1  Chat would call one failed: no answer within 2 s, a status other than 200, no JSON, no envelope
+  1  Chat would call one failed: no answer within 2 s, a status other than 200, no JSON, no envelope;
+     or an answer isn't what one of --vectors says
   2  the command line is wrong
-  3  an envelope says FAIL: Chat counts such a callback as delivered, but the app has refused it"
+  3  an envelope says FAIL: Chat counts such a callback as delivered, but the app has rejected it"
 )]
 pub(crate) struct Args {
     /// The app's URL, as it would be set in Tencent's console; may have parameters of its own
@@ -36,13 +37,16 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     pub(crate) load: Load,
+
+    #[command(flatten)]
+    pub(crate) prepared: Prepared,
 }
 
 /// What is sent.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "What is sent")]
 pub(crate) struct Callback {
-    /// The SDKAppID that the callbacks are for; your app must refuse all but its own
+    /// The SDKAppID that the callbacks are for; your app must reject all but its own
     #[arg(long, value_name = "ID", default_value_t = 1400000000)]
     pub(crate) app_id: u64,
 
@@ -66,7 +70,7 @@ pub(crate) struct Callback {
 
     /// Send a webhook that has no --event, such as State.StateChange: Chat posts all of them to the
     /// same URL, and your app has to answer those that it does not handle, too. Needs --body
-    #[arg(long, requires = "body", conflicts_with = "event")]
+    #[arg(long, conflicts_with = "event")]
     pub(crate) command: Option<String>,
 
     /// Send what this file holds: a body that you have captured, or one that is broken
@@ -100,7 +104,7 @@ pub(crate) struct Signature {
     #[arg(long, env = "CALLBACK_TOKEN", hide_env_values = true)]
     pub(crate) token: Option<String>,
 
-    /// Sign by a clock that is this many seconds fast, or slow if negative: to see callbacks refused
+    /// Sign by a clock that is this many seconds fast, or slow if negative: to see callbacks rejected
     /// that are more than a minute off, and what your app logs then
     #[arg(
         long,
@@ -131,6 +135,58 @@ pub(crate) struct Load {
     #[arg(long, value_name = "C", default_value_t = 1)]
     #[arg(value_parser = value_parser!(u64).range(1..=10_000))]
     pub(crate) concurrency: u64,
+}
+
+/// Requests that were recorded, or written by hand.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "What is sent instead")]
+pub(crate) struct Prepared {
+    /// Send nothing, but listen for Chat, forward what it sends to the URL, and write it to this new file. Accounts,
+    /// addresses, app ids, signatures and all other texts are replaced
+    #[arg(long, value_name = "FILE", conflicts_with_all = OTHER_BODIES)]
+    #[arg(conflicts_with_all = ["event", "command", "app_id", "clock_skew", "replay"])]
+    pub(crate) record: Option<PathBuf>,
+
+    /// Where --record listens
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:3001",
+        requires = "record"
+    )]
+    pub(crate) listen: SocketAddr,
+
+    /// Send the requests of a recording, for your app, and signed afresh if there is a token
+    #[arg(long, value_name = "FILE", conflicts_with_all = OTHER_BODIES)]
+    #[arg(conflicts_with_all = ["event", "command"])]
+    pub(crate) replay: Option<PathBuf>,
+
+    /// Send the test vectors in the files of this folder, such as tests/vectors, and print the answers that
+    /// differ. Sends those that are for an app with this --app-id, with a handler for this --event or --command,
+    /// and with authentication on if there is a --token; the path is always that of the URL
+    #[arg(long, value_name = "DIR", conflicts_with_all = OTHER_BODIES)]
+    #[arg(conflicts_with_all = ["record", "replay"])]
+    pub(crate) vectors: Option<PathBuf>,
+}
+
+/// What says how other requests are made.
+const OTHER_BODIES: [&str; 10] = [
+    "from",
+    "to",
+    "pairs",
+    "body",
+    "platform",
+    "console_check",
+    "no_query",
+    "count",
+    "seconds",
+    "concurrency",
+];
+
+impl Callback {
+    pub(crate) fn command(&self) -> &str {
+        self.command.as_deref().unwrap_or(self.event.command())
+    }
 }
 
 impl Load {
@@ -180,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn options_that_contradict_each_other_are_refused() {
+    fn options_that_contradict_each_other_are_rejected() {
         for options in [
             &["--pairs", "3", "--to", "bob"][..],
             &["--body", "packet.json", "--from", "alice"],

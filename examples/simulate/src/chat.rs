@@ -2,9 +2,8 @@
 
 use std::{error::Error, fs, path::Path, time::Duration};
 
-use reqwest::{Certificate, Client, Response, Url, redirect::Policy};
+use reqwest::{Certificate, Client, RequestBuilder, Response, Url, redirect::Policy};
 use tokio::time::timeout;
-use tower_tencent_chat::test_util::CallbackRequest;
 
 use crate::{
     args::Args,
@@ -23,19 +22,9 @@ pub(crate) struct Chat {
 }
 
 impl Chat {
-    pub(crate) fn new(args: &Args) -> Result<Self, String> {
-        // An error would say that there is a provider already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        // Chat comes straight from Tencent, and takes a redirect for a failure.
-        let mut client = Client::builder().no_proxy().redirect(Policy::none());
-        if let Some(path) = &args.cacert {
-            let certificates = certificates(path);
-            client = client.tls_certs_only(
-                certificates.map_err(|error| format!("--cacert {}: {error}", path.display()))?,
-            );
-        }
+    pub(crate) fn new(client: Client, args: &Args) -> Result<Self, String> {
         Ok(Self {
-            client: client.build().map_err(|error| cause(&error))?,
+            client,
             url: args.url.clone(),
             webhook: Webhook::new(args)?,
         })
@@ -43,24 +32,42 @@ impl Chat {
 
     pub(crate) async fn post(&self, number: u64) -> Result<Answer, String> {
         let callback = self.webhook.callback(number);
-        let request = self.client.post(self.url(&callback)).body(callback.body());
-        let exchange = async { read(request.send().await?).await };
-        match timeout(TIMEOUT, exchange).await {
-            Ok(answer) => answer.map_err(|error| format!("no whole answer: {}", cause(&error))),
-            Err(_) => Err(format!("no whole answer within {TIMEOUT:?}")),
-        }
+        let url = self.webhook.url(&self.url, &callback);
+        exchange(self.client.post(url).body(callback.body())).await
     }
+}
 
-    fn url(&self, callback: &CallbackRequest) -> Url {
-        let mut url = self.url.clone();
-        let query = self.webhook.query(url.query(), callback);
-        url.set_query(
-            Some(&query)
-                .filter(|query| !query.is_empty())
-                .map(|query| &**query),
+pub(crate) fn client(cacert: Option<&Path>) -> Result<Client, String> {
+    // An error would say that there is a provider already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    // Chat comes straight from Tencent, and takes a redirect for a failure.
+    let mut client = Client::builder().no_proxy().redirect(Policy::none());
+    if let Some(path) = cacert {
+        let certificates = certificates(path);
+        client = client.tls_certs_only(
+            certificates.map_err(|error| format!("--cacert {}: {error}", path.display()))?,
         );
-        url
     }
+    client.build().map_err(|error| cause(&error))
+}
+
+/// Sends the request, and waits for the answer as long as Chat does.
+pub(crate) async fn exchange(request: RequestBuilder) -> Result<Answer, String> {
+    let exchange = async { read(request.send().await?).await };
+    match timeout(TIMEOUT, exchange).await {
+        Ok(answer) => answer.map_err(|error| format!("no whole answer: {}", cause(&error))),
+        Err(_) => Err(format!("no whole answer within {TIMEOUT:?}")),
+    }
+}
+
+/// The URL with its own parameters, and after them those of the query.
+pub(crate) fn with_query(url: &Url, query: &str) -> Url {
+    let parts = [url.query().unwrap_or_default(), query];
+    let parts = parts.into_iter().filter(|query| !query.is_empty());
+    let query = parts.collect::<Vec<_>>().join("&");
+    let mut url = url.clone();
+    url.set_query(Some(&*query).filter(|query| !query.is_empty()));
+    url
 }
 
 fn certificates(path: &Path) -> Result<Vec<Certificate>, String> {
@@ -85,7 +92,7 @@ async fn read(mut response: Response) -> reqwest::Result<Answer> {
 }
 
 /// The innermost cause; what is around it repeats the URL, with the signature.
-fn cause(error: &reqwest::Error) -> String {
+pub(crate) fn cause(error: &reqwest::Error) -> String {
     let mut cause: &dyn Error = error;
     while let Some(source) = cause.source() {
         cause = source;

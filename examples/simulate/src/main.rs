@@ -6,7 +6,13 @@
 
 mod args;
 mod chat;
+mod record;
+mod recording;
+mod replay;
 mod report;
+mod scrub;
+mod signer;
+mod vectors;
 mod verdict;
 mod webhook;
 
@@ -18,7 +24,7 @@ use std::{
 use clap::{CommandFactory, Parser, error::ErrorKind};
 use tokio::runtime::Runtime;
 
-use crate::{args::Args, chat::Chat, verdict::Verdict};
+use crate::{args::Args, chat::Chat, record::record, replay::replay, verdict::Verdict};
 
 fn main() -> ExitCode {
     let runtime = Runtime::new().expect("a runtime starts");
@@ -30,21 +36,36 @@ fn main() -> ExitCode {
 
 async fn simulate() -> ExitCode {
     let args = Args::parse();
-    let chat = match Chat::new(&args) {
-        Ok(chat) => chat,
+    let (report, worst) = match run(&args).await {
+        Ok(result) => result,
         Err(error) => Args::command()
             .error(ErrorKind::ValueValidation, error)
             .exit(),
-    };
-    let (report, worst) = match args.load.is_one() {
-        true => report::one(&chat).await,
-        false => report::many(chat, &args.load).await,
     };
     // Whoever reads the report may have seen enough of it; the exit code stays right.
     let _ = io::stdout().write_all(report.as_bytes());
     match worst {
         Verdict::Delivered => ExitCode::SUCCESS,
-        Verdict::Refused(_) => ExitCode::from(3),
+        Verdict::Rejected(_) => ExitCode::from(3),
         Verdict::Failed(_) => ExitCode::from(1),
     }
+}
+
+/// The report, and the worst of what it reports.
+async fn run(args: &Args) -> Result<(String, Verdict), String> {
+    let client = chat::client(args.cacert.as_deref())?;
+    if let Some(path) = &args.prepared.record {
+        return record(client, &args.url, path, args.prepared.listen).await;
+    }
+    if let Some(path) = &args.prepared.replay {
+        return replay(client, args, path).await;
+    }
+    if let Some(path) = &args.prepared.vectors {
+        return vectors::run(client, args, path).await;
+    }
+    let chat = Chat::new(client, args)?;
+    Ok(match args.load.is_one() {
+        true => report::one(&chat).await,
+        false => report::many(chat, &args.load).await,
+    })
 }

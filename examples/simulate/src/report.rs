@@ -98,10 +98,10 @@ mod tests {
 
     #[test]
     fn times_and_verdicts_are_summed_up_and_the_worst_decides() {
-        let refused = || Verdict::Refused("wrong app".to_owned());
+        let rejected = || Verdict::Rejected("wrong app".to_owned());
         let results = (1..=100).map(|n| {
             let verdict = if n % 10 == 0 {
-                refused()
+                rejected()
             } else {
                 Verdict::Delivered
             };
@@ -113,8 +113,8 @@ mod tests {
             "100 callbacks in 2.00s, 50 requests/s\n\
              latency: min 1.0ms p50 50.0ms p90 90.0ms p99 99.0ms max 100.0ms\n      \
              90 × delivered\n      \
-             10 × the app refused: wrong app\n"
+             10 × the app rejected it: wrong app\n"
         );
-        assert_eq!(worst, refused());
+        assert_eq!(worst, rejected());
     }
 }

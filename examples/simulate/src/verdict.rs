@@ -18,7 +18,7 @@ pub(crate) struct Answer {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Verdict {
     Delivered,
-    Refused(String),
+    Rejected(String),
     Failed(String),
 }
 
@@ -43,7 +43,7 @@ pub(crate) fn judge(answer: Result<Answer, String>) -> Verdict {
     match serde_json::from_value::<CallbackResponse>(json) {
         Err(error) => Verdict::Failed(format!("the answer is not the envelope: {error}")),
         Ok(envelope) if envelope.is_ok() => Verdict::Delivered,
-        Ok(_) => Verdict::Refused(info),
+        Ok(_) => Verdict::Rejected(info),
     }
 }
 
@@ -51,7 +51,7 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Delivered => f.write_str("delivered"),
-            Self::Refused(info) => write!(f, "the app refused: {}", printable(info)),
+            Self::Rejected(info) => write!(f, "the app rejected it: {}", printable(info)),
             Self::Failed(reason) => write!(f, "Chat would call it failed: {}", printable(reason)),
         }
     }
@@ -83,7 +83,7 @@ mod tests {
         let failed = "Chat would call it failed: ";
         for (status, body, expected) in [
             (200, ok, "delivered".to_owned()),
-            (200, fail, "the app refused: wrong app".to_owned()),
+            (200, fail, "the app rejected it: wrong app".to_owned()),
             (
                 204,
                 ok,

@@ -1,18 +1,19 @@
 //! What Chat says: the query and the body of each callback.
 
-use std::{
-    fs,
-    time::{Duration, SystemTime},
-};
+use std::fs;
 
 use bytes::Bytes;
 use clap::ValueEnum;
+use reqwest::Url;
 use tower_tencent_chat::{
-    BlackListAdd, BlackListDelete, FriendAdd, FriendDelete, Packet, Token,
-    test_util::CallbackRequest,
+    BlackListAdd, BlackListDelete, FriendAdd, FriendDelete, Packet, test_util::CallbackRequest,
 };
 
-use crate::args::{self, Args, Signature};
+use crate::{
+    args::{self, Args},
+    chat::with_query,
+    signer::Signer,
+};
 
 /// A webhook that `--from` and `--to` are enough for.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -24,7 +25,7 @@ pub(crate) enum Event {
 }
 
 impl Event {
-    fn command(self) -> &'static str {
+    pub(crate) fn command(self) -> &'static str {
         match self {
             Self::FriendAdd => FriendAdd::COMMAND,
             Self::FriendDelete => FriendDelete::COMMAND,
@@ -54,8 +55,7 @@ pub(crate) struct Webhook {
     platform: String,
     content: Content,
     query: Query,
-    token: Option<Token>,
-    clock_skew: i64,
+    signer: Signer,
 }
 
 enum Content {
@@ -85,15 +85,8 @@ impl Webhook {
             no_query,
             ..
         } = &args.callback;
-        let Signature { token, clock_skew } = &args.signature;
-        let tokens = token.as_deref().unwrap_or_default();
-        let first = tokens.split(',').next().filter(|_| !tokens.is_empty());
-        let token = first.map(Token::new).transpose();
-        let token = token.map_err(|error| format!("--token: {error}"))?;
-        if token.is_none() && *clock_skew != 0 {
-            return Err("--clock-skew: only what --token signs has a time".to_owned());
-        }
-        if token.is_none() && *console_check {
+        let signer = Signer::new(&args.signature)?;
+        if signer.token.is_none() && *console_check {
             return Err(
                 "--console-check: nothing but a signature is in it, so set --token".to_owned(),
             );
@@ -107,8 +100,7 @@ impl Webhook {
                 (_, true) => Query::None,
                 _ => Query::Whole,
             },
-            token,
-            clock_skew: *clock_skew,
+            signer,
         })
     }
 
@@ -116,44 +108,41 @@ impl Webhook {
     pub(crate) fn callback(&self, number: u64) -> CallbackRequest {
         let callback = self.content.callback(self.app_id, number);
         let callback = callback.query("OptPlatform", &self.platform);
-        match &self.token {
-            Some(token) => callback.signed(token, self.now()),
+        match &self.signer.token {
+            Some(token) => callback.signed(token, self.signer.now()),
             None => callback,
         }
     }
 
-    /// By the clock that is off.
-    fn now(&self) -> SystemTime {
-        let skew = Duration::from_secs(self.clock_skew.unsigned_abs());
-        match self.clock_skew {
-            ..0 => SystemTime::now() - skew,
-            0.. => SystemTime::now() + skew,
-        }
-    }
-
-    /// The app's own parameters, and after them Tencent's.
-    pub(crate) fn query(&self, own: Option<&str>, callback: &CallbackRequest) -> String {
+    /// Adds the query of the callback to the URL.
+    pub(crate) fn url(&self, url: &Url, callback: &CallbackRequest) -> Url {
         let uri = callback.uri();
-        let is_sent = |parameter: &&str| match self.query {
-            Query::Whole => true,
+        let query = uri.query().unwrap_or_default();
+        match self.query {
+            Query::Whole => with_query(url, query),
             Query::SignatureOnly => {
-                parameter.starts_with("Sign=") || parameter.starts_with("RequestTime=")
+                let is_sent = |parameter: &&str| {
+                    parameter.starts_with("Sign=") || parameter.starts_with("RequestTime=")
+                };
+                let parameters: Vec<_> = query.split('&').filter(is_sent).collect();
+                with_query(url, &parameters.join("&"))
             }
-            Query::None => false,
-        };
-        let own = own.filter(|query| !query.is_empty() && !matches!(self.query, Query::None));
-        let tencents = uri.query().unwrap_or_default().split('&').filter(is_sent);
-        own.into_iter()
-            .chain(tencents)
-            .collect::<Vec<_>>()
-            .join("&")
+            Query::None => {
+                let mut url = url.clone();
+                url.set_query(None);
+                url
+            }
+        }
     }
 }
 
 impl Content {
     fn new(args: &args::Callback) -> Result<Self, String> {
         let event = args.event;
-        let command = args.command.as_deref().unwrap_or(event.command());
+        if args.command.is_some() && args.body.is_none() {
+            return Err("--command: needs --body".to_owned());
+        }
+        let command = args.command();
         let body = if args.console_check {
             Bytes::from_static(b"{}")
         } else if let Some(path) = &args.body {

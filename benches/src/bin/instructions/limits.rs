@@ -37,10 +37,10 @@ pub(crate) const LIMITS: &[Limit] = &[
     ("server: share saved of Query + Json", |c| c.saved(), Least(0.50)),
     ("router of 60, over 1: 3 pairs", |c| c.of_60("3 pairs"), Most(1.02)),
     ("router of 60, over 1: acknowledged", |c| c.of_60("acknowledged"), Most(1.02)),
-    ("router of 60, over 1: refusal", |c| c.of_60("refusal"), Most(1.02)),
+    ("router of 60, over 1: rejection", |c| c.of_60("rejection"), Most(1.02)),
     ("server: router, over layer", |c| c.server("router") / c.server("layer"), Most(1.1)),
     ("allocations: pass-through", |c| c.allocations("pass-through"), Most(0.0)),
-    ("allocations: refusal", |c| c.allocations("refusal"), Most(5.0)),
+    ("allocations: rejection", |c| c.allocations("rejection"), Most(5.0)),
     // One of them is the vector of pairs.
     ("allocations: 3 pairs, signed", |c| c.allocations("3 pairs, signed"), Most(7.0)),
 ];

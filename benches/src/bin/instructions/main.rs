@@ -33,15 +33,15 @@ fn number(argument: &str) -> u32 {
 fn print(pattern: &str) {
     let rows = [benches::tower(), benches::json(), benches::axum()];
     let rows = rows.iter().flatten().map(ToString::to_string);
-    let names = rows.chain(server::rows().map(|(name, ..)| name));
+    let names = rows.chain(server::rows().map(|(name, _)| name));
     for name in names.filter(|name| name.contains(pattern)) {
         println!("{name:45} {:>10}", valgrind::instructions(&name));
     }
 }
 
 fn run(name: &str, times: u32) {
-    if let Some((_, app, pairs)) = server::rows().find(|(row, ..)| row == name) {
-        return server::serve(app, pairs, times);
+    if let Some((_, app)) = server::rows().find(|(row, _)| row == name) {
+        return server::serve(app, times);
     }
     let rows = [benches::tower(), benches::json(), benches::axum()];
     let mut rows = rows.iter().flatten();

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    convert::Infallible,
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::TcpListener,
@@ -10,12 +11,16 @@ use std::{
     thread,
 };
 
+use axum::{Router, body::Body, http::Response};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::{
     ServerConfig, ServerConnection, StreamOwned,
     pki_types::{PrivateKeyDer, pem::PemObject},
 };
 use serde_json::Value;
+use tokio::runtime::Runtime;
+use tower::service_fn;
+use tower_tencent_chat::{CallbackResponse, CallbackRouter, FriendAdd, Token};
 
 pub(crate) const OK: &str = r#"{"ActionStatus":"OK","ErrorCode":0,"ErrorInfo":""}"#;
 
@@ -27,6 +32,8 @@ pub(crate) struct App {
 
 pub(crate) struct Received {
     pub(crate) target: String,
+    /// By their names in lower case.
+    pub(crate) headers: BTreeMap<String, String>,
     pub(crate) body: Vec<u8>,
 }
 
@@ -99,20 +106,18 @@ impl Received {
         let request = line()?;
         let target = request.strip_prefix("POST ")?;
         let target = target.strip_suffix(" HTTP/1.1\r\n")?.to_owned();
-        let mut length = 0;
-        loop {
-            let header = line()?;
-            match header.trim_end().split_once(": ") {
-                Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
-                    length = value.parse().ok()?;
-                }
-                Some(_) => {}
-                None => break,
-            }
+        let mut headers = BTreeMap::new();
+        while let Some((name, value)) = line()?.trim_end().split_once(": ") {
+            headers.insert(name.to_lowercase(), value.to_owned());
         }
-        let mut body = vec![0; length];
+        let length = headers.get("content-length");
+        let mut body = vec![0; length.map_or(Some(0), |length| length.parse().ok())?];
         stream.read_exact(&mut body).ok()?;
-        Some(Self { target, body })
+        Some(Self {
+            target,
+            headers,
+            body,
+        })
     }
 
     pub(crate) fn parameters(&self) -> BTreeMap<&str, &str> {
@@ -123,6 +128,32 @@ impl Received {
 
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
+    }
+}
+
+/// An app with the rules of the crate, until it goes out of scope.
+pub(crate) struct Real {
+    pub(crate) url: String,
+    _runtime: Runtime,
+}
+
+impl Real {
+    pub(crate) fn new(token: Option<&str>) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0"));
+        let listener = listener.unwrap();
+        let url = format!("http://{}/callback", listener.local_addr().unwrap());
+        let callbacks = CallbackRouter::new(1400000000)
+            .tokens(token.map(|token| Token::new(token).unwrap()))
+            .route::<FriendAdd>(service_fn(async |_| {
+                Ok::<Response<Body>, Infallible>(CallbackResponse::ok().into())
+            }));
+        let app = Router::new().route_service("/callback", callbacks);
+        runtime.spawn(async { axum::serve(listener, app).await });
+        Self {
+            url,
+            _runtime: runtime,
+        }
     }
 }
 

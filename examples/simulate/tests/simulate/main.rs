@@ -1,6 +1,8 @@
 //! Runs `simulate` against an app, and looks at what reaches it, what is said, and the exit code.
 
 mod app;
+mod recording;
+mod vectors;
 
 use std::{
     fs,
@@ -179,7 +181,7 @@ fn the_exit_code_says_what_chat_would() {
             "200 OK",
             r#"{"ActionStatus":"FAIL","ErrorCode":1,"ErrorInfo":"wrong app"}"#,
             3,
-            "the app refused: wrong app",
+            "the app rejected it: wrong app",
         ),
         (
             "404 Not Found",
@@ -265,7 +267,10 @@ fn what_cannot_be_sent_is_an_error_of_the_command_line() {
             &["--console-check"],
             "--console-check: nothing but a signature",
         ),
-        (&["--command", "State.StateChange"], "--body <FILE>"),
+        (
+            &["--command", "State.StateChange"],
+            "--command: needs --body",
+        ),
     ] {
         let run = simulate("http://127.0.0.1:1/", options);
         assert_eq!(run.code, 2, "{options:?}: {}", run.stdout);

@@ -1,5 +1,5 @@
-//! What people write without the layer: an axum handler of `Query` and `Json`, and the same as a
-//! middleware function; both with the layer's checks.
+//! An axum handler of `Query` and `Json` with the layer's checks: what an app without the layer runs, and what the
+//! layer is measured against.
 
 use std::{
     sync::Arc,
@@ -7,27 +7,38 @@ use std::{
 };
 
 use axum::{
-    Extension, Json,
-    body::{Body, to_bytes},
-    extract::{Query, Request, State},
-    middleware::Next,
-    response::{IntoResponse, Response},
+    Json, Router,
+    extract::{Query, State},
+    routing::post,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::{APP, Check, TOKEN, now};
+
 const COMMAND: &str = "Sns.CallbackFriendAdd";
 
+pub(crate) fn app(check: Check) -> Router {
+    Router::new().route("/", post(handler)).with_state(App {
+        sdk_app_id: APP,
+        token: match check {
+            Check::Unsigned => None,
+            Check::Signed => Some(Arc::from(TOKEN)),
+        },
+        now,
+    })
+}
+
 #[derive(Clone)]
-pub(crate) struct App {
-    pub(crate) sdk_app_id: u64,
-    pub(crate) token: Option<Arc<str>>,
-    pub(crate) now: fn() -> SystemTime,
+struct App {
+    sdk_app_id: u64,
+    token: Option<Arc<str>>,
+    now: fn() -> SystemTime,
 }
 
 #[derive(Deserialize)]
 #[expect(dead_code)]
-pub(crate) struct Parameters {
+struct Parameters {
     #[serde(rename = "SdkAppid")]
     sdk_app_id: u64,
     #[serde(rename = "CallbackCommand")]
@@ -46,9 +57,9 @@ pub(crate) struct Parameters {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[expect(dead_code)]
-pub(crate) struct FriendAdd {
+struct FriendAdd {
     callback_command: String,
-    pub(crate) pair_list: Vec<FriendPair>,
+    pair_list: Vec<FriendPair>,
     client_cmd: String,
     #[serde(rename = "Admin_Account")]
     admin_account: String,
@@ -57,18 +68,18 @@ pub(crate) struct FriendAdd {
 
 #[derive(Deserialize)]
 #[expect(dead_code)]
-pub(crate) struct FriendPair {
+struct FriendPair {
     #[serde(rename = "From_Account")]
-    pub(crate) from_account: String,
+    from_account: String,
     #[serde(rename = "To_Account")]
-    pub(crate) to_account: String,
+    to_account: String,
     #[serde(rename = "Initiator_Account")]
     initiator_account: String,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(crate) struct Answer {
+struct Answer {
     action_status: &'static str,
     error_code: i64,
     error_info: &'static str,
@@ -128,7 +139,7 @@ fn check_command(packet: &FriendAdd) -> Result<(), Answer> {
     }
 }
 
-pub(crate) async fn handler(
+async fn handler(
     State(app): State<App>,
     Query(parameters): Query<Parameters>,
     Json(packet): Json<FriendAdd>,
@@ -138,34 +149,4 @@ pub(crate) async fn handler(
         Ok(()) => Json(Answer::OK),
         Err(answer) => Json(answer),
     }
-}
-
-pub(crate) async fn middleware(State(app): State<App>, request: Request, next: Next) -> Response {
-    match receive(&app, request).await {
-        Ok(request) => next.run(request).await,
-        Err(answer) => Json(answer).into_response(),
-    }
-}
-
-async fn receive(app: &App, request: Request) -> Result<Request, Answer> {
-    let Query(parameters) = Query::<Parameters>::try_from_uri(request.uri())
-        .map_err(|_| Answer::fail("wrong parameters"))?;
-    if parameters.callback_command != COMMAND {
-        return Ok(request);
-    }
-    app.check(&parameters)?;
-    let (mut head, body) = request.into_parts();
-    let body = to_bytes(body, 1024 * 1024)
-        .await
-        .map_err(|_| Answer::fail("no body"))?;
-    let packet: FriendAdd =
-        serde_json::from_slice(&body).map_err(|_| Answer::fail("wrong body"))?;
-    check_command(&packet)?;
-    head.extensions.insert(Arc::new(packet));
-    Ok(Request::from_parts(head, Body::from(body)))
-}
-
-/// The handler behind [`middleware`].
-pub(crate) async fn behind_middleware(_: Option<Extension<Arc<FriendAdd>>>) -> Json<Answer> {
-    Json(Answer::OK)
 }
