@@ -6,7 +6,7 @@ use http::Uri;
 use crate::{AnyCallback, Callback, CallbackContext, Packet, Rejection, packet, verify::query};
 
 /// A callback as its handler finds it in the extensions.
-pub trait Deliver: Clone + Send + Sync + 'static {
+pub(crate) trait Deliver: Clone + Send + Sync + 'static {
     /// What is read from the body.
     type Packet;
 

@@ -85,50 +85,48 @@ where
     }
 }
 
-impl<S, B, C> ResponseFuture<S, B, C>
+/// Verifies a request with the command of `C`, to be read and delivered to `service`.
+pub(super) fn receive<S, B, C>(
+    request: Request<B>,
+    configuration: &Arc<Configuration>,
+    service: S,
+) -> ResponseFuture<S, B, C>
 where
     S: Service<Request<RequestBody<B>>>,
     B: Body,
     C: Deliver,
 {
-    /// Verifies a request with the command of `C`, to be read and delivered to `service`.
-    pub(super) fn receive(
-        request: Request<B>,
-        configuration: &Arc<Configuration>,
-        service: S,
-    ) -> Self {
-        let (mut head, body) = request.into_parts();
-        let body = ReadBody::new(&head.headers, body, configuration.max_body_size);
-        let command = C::command(&head.uri);
-        let line = configuration.line(&command, &head.uri);
-        let (delivery, rejection) = match configuration.verify(&head.method, &head.uri) {
-            Ok(verified) => {
-                if verified.sign_is_ignored {
-                    line.sign_is_ignored(&head.extensions);
-                }
-                HandedOn::new(&verified.context).mark(&mut head.extensions);
-                let delivery = Delivery {
-                    service,
-                    reserved: true,
-                    head,
-                    command,
-                    context: verified.context,
-                    configuration: Arc::clone(configuration),
-                };
-                (Some(delivery), None)
+    let (mut head, body) = request.into_parts();
+    let body = ReadBody::new(&head.headers, body, configuration.max_body_size);
+    let command = C::command(&head.uri);
+    let line = configuration.line(&command, &head.uri);
+    let (delivery, rejection) = match configuration.verify(&head.method, &head.uri) {
+        Ok(verified) => {
+            if verified.sign_is_ignored {
+                line.sign_is_ignored(&head.extensions);
             }
-            Err(rejection) => {
-                line.rejected(&rejection, &head.extensions);
-                let response = reject(rejection.of(command), &head, &body, configuration);
-                (None, Some(response))
-            }
-        };
-        Self::new(State::Reading {
-            body,
-            delivery,
-            rejection,
-        })
-    }
+            HandedOn::new(&verified.context).mark(&mut head.extensions);
+            let delivery = Delivery {
+                service,
+                reserved: true,
+                head,
+                command,
+                context: verified.context,
+                configuration: Arc::clone(configuration),
+            };
+            (Some(delivery), None)
+        }
+        Err(rejection) => {
+            line.rejected(&rejection, &head.extensions);
+            let response = reject(rejection.of(command), &head, &body, configuration);
+            (None, Some(response))
+        }
+    };
+    ResponseFuture::new(State::Reading {
+        body,
+        delivery,
+        rejection,
+    })
 }
 
 impl<S, B> State<S, B>

@@ -92,7 +92,7 @@ where
         // nothing here keeps what `poll_ready` has reserved.
         let clone = self.inner.clone();
         let ready = mem::replace(&mut self.inner, clone);
-        ResponseFuture::receive(request, &self.configuration, ready)
+        future::receive(request, &self.configuration, ready)
     }
 }
 

@@ -12,10 +12,7 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::{
-    RequestBody, ResponseBody, acknowledge::AcknowledgeFuture, deliver::Deliver,
-    future::ResponseFuture,
-};
+use super::{RequestBody, ResponseBody, acknowledge::AcknowledgeFuture, deliver::Deliver, future};
 use crate::{
     AnyCallback, Callback, Packet,
     configuration::{Configuration, options},
@@ -206,11 +203,7 @@ where
 {
     Arc::new(move |request, configuration| {
         let service = service.clone();
-        Box::pin(ResponseFuture::<S, B, C>::receive(
-            request,
-            configuration,
-            service,
-        ))
+        Box::pin(future::receive::<S, B, C>(request, configuration, service))
     })
 }
 
