@@ -1,11 +1,12 @@
 //! Tower middleware for the webhook [After a Friend Is Added][page], `Sns.CallbackFriendAdd`, of
-//! Tencent Cloud Chat, and for any other webhook of Chat's that has a [`Packet`].
+//! Tencent Cloud Chat, and for any other webhook of Chat that has a [`Packet`].
 //!
-//! Chat calls one URL for all the webhooks that an app has switched on. [`FriendAddLayer`] takes
-//! the requests that are its own, verifies them, and hands them on with a typed
-//! [`Callback<FriendAdd>`](Callback) in their extensions. Every other request passes through
-//! untouched, so layers for several webhooks stack. [`CallbackRouter`] has a handler for each
-//! webhook instead, and acknowledges those that have none.
+//! Chat calls one URL for all the webhooks that an app has switched on. [`FriendAddLayer`] verifies and
+//! parses the callbacks of its own webhook, and hands them on with a typed
+//! [`Callback<FriendAdd>`](Callback) in the request's extensions. Every other request passes through
+//! untouched, so layers for several webhooks stack. [`CallbackRouter`] has a handler for each webhook
+//! instead, and acknowledges webhooks without a handler. [`CallbackLayer::receive`] applies the same rules
+//! without Tower.
 //!
 //! # Examples
 //!
@@ -22,7 +23,7 @@
 //!     CallbackResponse::ok()
 //! }
 //!
-//! let friend_add = FriendAddLayer::new(1400000000);
+//! let friend_add = FriendAddLayer::new(1400000000).acknowledge_others();
 //! let app: Router = Router::new().route("/callback", post(friend_added).layer(friend_add));
 //! ```
 //!
@@ -48,7 +49,7 @@
 //! ```
 //!
 //! The service without a framework, as on hyper, with one request that is accepted and one that is
-//! refused:
+//! rejected:
 //!
 //! ```
 //! use std::{convert::Infallible, time::SystemTime};
@@ -65,7 +66,7 @@
 //! async fn friend_added(
 //!     request: Request<RequestBody<Full<Bytes>>>,
 //! ) -> Result<Response<Full<Bytes>>, Infallible> {
-//!     // Other webhooks, and whatever else comes, pass through the layer.
+//!     // Other webhooks, and requests that aren't webhooks, pass through the layer.
 //!     let Some(callback) = request.extensions().get::<Callback<FriendAdd>>() else {
 //!         return Ok(CallbackResponse::fail("not a callback").into());
 //!     };
@@ -100,99 +101,102 @@
 //!
 //! # What the layer does
 //!
-//! 1. **Match.** A request is the layer's own if any `CallbackCommand` in its query, decoded, is
-//!    the command of the packet. Every other request reaches the inner service untouched.
-//! 2. **Verify**, before any of the body is read. The method is `POST`. `CallbackCommand`,
-//!    `SdkAppid`, `contenttype`, `ClientIP`, `OptPlatform`, `Sign` and `RequestTime` come at most
-//!    once each. `SdkAppid` is the layer's. `contenttype`, if present, is `json` in any letter
-//!    case. If a [`token`](CallbackLayer::token) is set, `Sign` is the signature of `RequestTime`
-//!    by one of the tokens, and then `RequestTime` is inside the
-//!    [window](CallbackLayer::request_time_window).
-//! 3. **Read**, at most [`max_body_size`](CallbackLayer::max_body_size) bytes. If `Content-Length`
-//!    or the body's size hint already says more, nothing is read.
-//! 4. **Parse.** The body is one JSON object with the same `CallbackCommand` as the URL. In the
-//!    packets of this crate, a field that Tencent adds, or an unknown value of an optional field,
-//!    doesn't cost the event.
-//! 5. **Hand on.** The inner service gets the request with the [`Callback`] in its extensions and
-//!    the same bytes to read again. Its response and its error come back untouched.
-//! 6. **Refuse** whatever breaks a rule: status 200, `content-type: application/json`, a FAIL
-//!    envelope whose `ErrorInfo` names the rule, and the [`Rejection`] in the response's
-//!    extensions. The status is 200 because Chat counts any other as a failed webhook. On HTTP/1, a
-//!    refusal that leaves some of the body unread says `connection: close`, so that nobody sends a
-//!    callback on a connection that the server is about to close.
-//! 7. **Say** what was lost or refused, with the feature `tracing`: see [Logging](#logging).
+//! 1. **Match.** A request is the layer's own if any `CallbackCommand` in its query, decoded, is the command
+//!    of the packet. Every other request reaches the inner service untouched.
+//! 2. **Verify**, before any of the body is read. The method is `POST`. `CallbackCommand`, `SdkAppid`,
+//!    `contenttype`, `ClientIP`, `OptPlatform`, `Sign` and `RequestTime` come at most once each. `SdkAppid`
+//!    is the layer's. `contenttype`, if present, is `json` in any letter case. If a
+//!    [`token`](CallbackLayer::token) is set, `Sign` is the signature of `RequestTime` by one of the tokens,
+//!    and `RequestTime` is inside the [window](CallbackLayer::request_time_window).
+//! 3. **Read**, at most [`max_body_size`](CallbackLayer::max_body_size) bytes. If `Content-Length` or the
+//!    body's size hint is larger, nothing is read.
+//! 4. **Parse.** The body is one JSON object. If it has a `CallbackCommand`, that is the URL's. In the packets
+//!    of this crate, a field that Tencent adds, or an unknown value of an optional field, does not lose the
+//!    event.
+//! 5. **Hand on.** The inner service gets the request with the [`Callback`] in its extensions and the same
+//!    bytes to read again. Its response and its error come back untouched.
+//! 6. **Reject** a request that breaks a rule: status 200, `content-type: application/json`, a FAIL envelope
+//!    whose `ErrorInfo` names the rule, and the [`Rejection`] in the response's extensions. The status is 200
+//!    because Chat counts any other as a failed webhook. On HTTP/1, the rest of the body is read and dropped
+//!    before the response, so that a proxy can send it to its end. If the body was announced as larger than
+//!    `max_body_size`, or if the client waits for `100 Continue`, it is left unread, and the response says
+//!    `connection: close`.
+//! 7. **Log** every event that is lost, with the feature `tracing`: see [Logging](#logging).
 //!
-//! Neither a refusal nor waiting for a body holds anything of the inner service, so a stalled
-//! upload takes no permit of a concurrency limit there.
+//! While a body is being read, and after a rejection, the layer reserves no capacity of the inner service. So
+//! a stalled upload takes no permit of a concurrency limit there.
 //!
-//! # What it can't do
+//! # Limits of the protocol
 //!
-//! - Tencent's signature covers a token and a time, neither the body nor the rest of the URL, and
-//!   it is the same for all webhooks of one second. Whoever can read the traffic can send other
-//!   events in its place until the window closes. TLS in front of the app prevents that.
-//! - Without a token, anybody who knows the app id can send events.
-//! - While the inner service isn't ready, a request waits outside the layer. If its sender hangs up
-//!   then, nobody knows of it. [`CallbackRouter`] is always ready.
-//! - How long a body may take is not limited here. Put a `TimeoutLayer` of two seconds around the
-//!   layer: Chat waits no longer.
-//! - An event can come twice, and events can come in any order. Chat sends an event again if
-//!   retries are switched on and the answer took more than two seconds. There is no event id, and
-//!   the same two users can become friends again, with the identical body. Let the handler upsert
-//!   on the pair of accounts, and answer before it does anything slow. The layer has no state, so
-//!   this is all that matters to several replicas behind a load balancer.
+//! - Tencent's signature covers a token and a time, but neither the body nor the rest of the URL, and it is the
+//!   same for all webhooks of one second. Anyone who can read the traffic can send other events until the
+//!   window closes. TLS in front of the app prevents that.
+//! - Without a token, anyone who knows the app id can send events.
+//! - While the inner service isn't ready, a request waits outside the layer. If the client disconnects while it
+//!   waits, the event is lost without a log line. [`CallbackRouter`] is always ready.
+//! - The layer does not limit how long a body may take. Put a `TimeoutLayer` of two seconds around it: Chat
+//!   waits no longer.
+//! - Chat can deliver an event more than once and in any order. If retries are switched on in the console, Chat
+//!   sends an event again when the response took more than two seconds. Events have no id, and the same two
+//!   users can become friends again with an identical body. So the handler should upsert on the pair of
+//!   accounts, and respond before it does anything slow. The layer is stateless, so running several replicas
+//!   raises no further issues.
 //!
 //! # Mounting
 //!
-//! - **Paths.** `post(handler).layer(..)`, `Router::route_layer` and `Router::route_service` of
-//!   axum receive callbacks on their own path only. `Router::layer` receives them on every path, so
-//!   that one for an unknown path is verified and then gets 404, which is not logged. It covers only
-//!   the routes that were added before it: add it last.
-//! - **Several layers.** Put them into one `ServiceBuilder`. After two calls of
-//!   `post(handler).layer(..)` in a row, the compiler asks for the type of an error.
-//! - **State.** A handler of a [`CallbackRouter`] gets its state by
-//!   `post(handler).with_state(state)`.
-//! - **The whole router.** `layer.same_body().layer(router)` puts the layer around an axum
-//!   `Router`, which is the cheapest place. For `axum::serve`, wrap the result in
-//!   `tower::make::Shared::new(..)`.
-//! - **Bodies.** A handler can take `Bytes` besides the [`Callback`]. With the feature `axum`, axum's
-//!   own limit of 2 MB does not apply to a body that the layer has read. `Json` answers 415, because
-//!   Chat sends no content type. Behind the layer the request has a [`RequestBody`], and before it
-//!   the response has a [`ResponseBody`]; [`same_body`](CallbackLayer::same_body) keeps the types as
-//!   they were.
-//! - **Other bodies.** [`CallbackResponse`] converts into a response with any body that is
-//!   `From<Bytes>`. For one that isn't, as with tonic or Lambda, make a `Response<Bytes>` and `map`
-//!   its body.
-//! - **Other frameworks.** The feature `axum` is for axum 0.8. The layer and the router need only
-//!   Tower and the crate `http` 1.
-//! - **Several apps.** A URL belongs to one app: callbacks of another are refused. Two apps have
-//!   two URLs, each with a layer or router of its own.
+//! - **Paths.** `post(handler).layer(..)`, `Router::route_layer` and `Router::route_service` of axum receive
+//!   callbacks on their own path only. `Router::layer` receives them on every path: a callback for an unknown
+//!   path is verified and then gets 404, which is not logged. It covers only routes that were added before it,
+//!   so add it last.
+//! - **Other webhooks.** Chat sends `Alert.RequestOverLimit` and every webhook that is switched on to the same
+//!   URL. A handler behind a plain layer gets them without a callback. Use a [`CallbackRouter`],
+//!   [`acknowledge_others`](CallbackLayer::acknowledge_others) or [`Acknowledge`], which read their bodies and
+//!   respond with OK.
+//! - **Several layers.** Put them into one `ServiceBuilder`. After two calls of `post(handler).layer(..)` in a
+//!   row, the compiler asks for the type of an error.
+//! - **State.** A handler of a [`CallbackRouter`] gets its state by `post(handler).with_state(state)`.
+//! - **The whole router.** `layer.same_body().layer(router)` puts the layer around an axum `Router`, which is
+//!   the cheapest place. For `axum::serve`, wrap the result in `tower::make::Shared::new(..)`.
+//! - **Bodies.** A handler can take `Bytes` besides the [`Callback`]. With the feature `axum`, axum's own limit
+//!   of 2 MB does not apply to a body that the layer has read. `Json` responds with 415, because Chat sends no
+//!   content type. Behind the layer the request has a [`RequestBody`], and before it the response has a
+//!   [`ResponseBody`]; [`same_body`](CallbackLayer::same_body) keeps both types as they were.
+//! - **Other bodies.** [`CallbackResponse`] converts into a response with any body that is `From<Bytes>`. For
+//!   other bodies, as with tonic or Lambda, make a `Response<Bytes>` and `map` its body.
+//! - **Other frameworks.** The feature `axum` is for axum 0.8. The layer and the router need only Tower and the
+//!   crate `http` 1, and [`receive`](CallbackLayer::receive) needs only `http`.
+//! - **Several apps.** A URL belongs to one app: callbacks of another app are rejected. Two apps have two URLs,
+//!   each with a layer or router of its own.
+//! - **Proxies.** A proxy must pass the query on, and its limit for bodies must not be larger than
+//!   [`max_body_size`](CallbackLayer::max_body_size).
 //! - **No system clock**, as on `wasm32-unknown-unknown`: set [`clock`](CallbackLayer::clock).
 //!
 //! # Logging
 //!
-//! The feature `tracing` records events with the target `tower_tencent_chat`. A line says which
-//! webhook and which rule, and what helps to find the cause: the app id that came, by how many
-//! seconds the time is off, or where in the body the JSON is wrong. It never holds a token, a
-//! signature or a part of a body.
+//! The feature `tracing` records events with the target `tower_tencent_chat`. A line has the layer's
+//! `sdk_app_id`, the `command`, and the `request_id` and `client_ip` of the URL. A rejection also has its `kind`
+//! and, as `detail`, what helps to find the cause: the app id in the URL, by how many seconds the time is off,
+//! or where in the body the JSON is wrong. A line never contains a token, a signature or a part of a body.
 //!
-//! It is a `WARN` if an event that was verified is lost: it was refused, its sender hung up or a
-//! time-out struck while its body was awaited, or it was only acknowledged though there is a layer
-//! for it. What the inner service does with it is not seen. What anybody can cause is limited: the
-//! first that breaks a rule is a `WARN`, then one a minute, with the number of those held back in the
-//! field `held_back`. Those in between are `DEBUG`. Without a token nothing is verified, so everything
-//! is limited.
-//!
-//! What comes without any of Tencent's parameters is told by [`CallbackRouter`], [`Acknowledge`] and
-//! axum's extractor of a [`Callback`]; a layer lets it pass. What is acknowledged without a handler is
-//! `DEBUG`.
+//! - If a verified event is lost, that is a `WARN` each time: it was rejected, its future was dropped while
+//!   its body was read, or it was only acknowledged although a layer had handed it on. What the inner service
+//!   does with the event is not logged.
+//! - Log lines that any client can trigger are rate-limited: the first of each kind is a `WARN`, then at most
+//!   one a minute, with the number of lines in between as `held_back`. The lines in between are `DEBUG`. Without
+//!   a token no event is verified, so all lines are rate-limited.
+//! - A signed callback that reaches a layer without a token is such a `WARN`: authentication is switched on in the
+//!   console, and the app doesn't check it.
+//! - A `POST` without any of Tencent's parameters, such as behind a proxy that drops the query, is logged by
+//!   [`CallbackRouter`], [`Acknowledge`] and axum's extractor of a [`Callback`]. A plain layer lets it pass.
+//! - A webhook that is acknowledged because it has no handler is `DEBUG`.
 //!
 //! # Features
 //!
 //! None is on by default.
 //!
-//! - `axum`: [`Callback<P>`](Callback) and `Option<Callback<P>>` are extractors,
-//!   [`CallbackResponse`] is a response, and `acknowledge` is a handler.
-//! - `tracing`: what was lost is logged.
+//! - `axum`: [`Callback<P>`](Callback), `Option<Callback<P>>` and [`AnyCallback`] are extractors,
+//!   [`CallbackResponse`] and [`Rejection`] are responses, and `acknowledge` is a handler.
+//! - `tracing`: lost events are logged.
 //! - `test-util`: `test_util::CallbackRequest` is a request as Chat sends it, for tests.
 //!
 //! [page]: https://www.tencentcloud.com/document/product/1047/34359
