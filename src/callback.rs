@@ -28,8 +28,8 @@ use crate::{CallbackContext, Packet};
 /// ```
 ///
 /// With the feature `axum` it is an extractor, and an optional one for a handler that serves several
-/// webhooks. Whatever else comes is best left to `acknowledge`, which logs what
-/// was lost:
+/// webhooks. Such a handler should pass other requests to `acknowledge`, which reads their bodies and logs
+/// lost events:
 ///
 /// ```
 /// use axum::{Router, extract::Request, response::{IntoResponse, Response}, routing::post};
@@ -58,7 +58,9 @@ use crate::{CallbackContext, Packet};
 /// let app: Router = Router::new().route("/callback", post(friends_changed).layer(layers));
 /// ```
 ///
-/// A test gets one from `test_util::CallbackRequest::callback`, with the feature `test-util`.
+/// It can be written to a queue as JSON and read back: see its [`Serialize`] and
+/// [`Deserialize`](#impl-Deserialize%3C'de%3E-for-Callback%3CP%3E) implementations. In a test,
+/// `test_util::CallbackRequest::callback` makes one, with the feature `test-util`.
 // The bound is here and not only where it is needed, so that the compiler says of a handler's argument that its
 // `P` isn't a `Packet`, and not only that the handler isn't one.
 pub struct Callback<P: Packet> {
@@ -118,7 +120,18 @@ impl<P: Packet + PartialEq> PartialEq for Callback<P> {
     }
 }
 
-/// As `{"context":{..},"packet":{..}}`, for a queue or a journal. Tencent's names are used in both.
+/// Serializes as `{"context":{..},"packet":{..}}`, for a queue or a journal. Both have Tencent's names.
+///
+/// ```
+/// use tower_tencent_chat::{Callback, FriendAdd, test_util::CallbackRequest};
+///
+/// let callback: Callback<FriendAdd> =
+///     CallbackRequest::friend_add(1400000000).pair("alice", "bob").callback();
+/// let queued = serde_json::to_string(&callback)?;
+/// let read: Callback<FriendAdd> = serde_json::from_str(&queued)?;
+/// assert_eq!(read, callback);
+/// # Ok::<_, serde_json::Error>(())
+/// ```
 impl<P: Packet + Serialize> Serialize for Callback<P> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (packet, context) = &*self.shared;
@@ -129,7 +142,7 @@ impl<P: Packet + Serialize> Serialize for Callback<P> {
     }
 }
 
-/// Verifies nothing: whoever can write to the queue can make up callbacks.
+/// Reads a callback back. Nothing is verified, so only trusted programs may write to the queue.
 impl<'de, P: Packet> Deserialize<'de> for Callback<P> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]

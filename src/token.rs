@@ -8,8 +8,8 @@ use subtle::{Choice, ConstantTimeEq};
 /// [`Debug`](fmt::Debug) does not show it, and two tokens can't be compared.
 ///
 /// Signatures are compared without an early exit: the crate `subtle` looks at all of both digests, and
-/// all tokens of a layer are tried. So the time that an answer takes doesn't tell how much of a forged
-/// signature was right.
+/// all tokens of a layer are tried. So the time that a response takes doesn't depend on how much of a forged
+/// signature is right.
 ///
 /// ```
 /// use tower_tencent_chat::Token;
@@ -29,7 +29,7 @@ pub struct Token {
     state: Sha256,
 }
 
-/// The error of [`Token::new`]. It says which rule the text breaks, and never shows the text.
+/// The error of [`Token::new`]. It names the rule that the text breaks, and never contains the text.
 #[derive(Clone, Debug)]
 pub struct InvalidToken {
     reason: &'static str,
@@ -44,8 +44,8 @@ impl Token {
     /// # Errors
     ///
     /// If the text is empty or longer than 128 bytes, or contains white space, control characters or
-    /// invisible characters such as a byte order mark. So a line break that came from a file is found
-    /// when the app starts, and not by the first callback.
+    /// invisible characters such as a byte order mark. So the line break at the end of a file is an error
+    /// when the app starts, and does not reject every callback later.
     pub fn new(token: impl AsRef<str>) -> Result<Self, InvalidToken> {
         let token = token.as_ref();
         let reason = if token.is_empty() {
@@ -76,7 +76,7 @@ impl Token {
     }
 
     /// Whether this token signed `request_time`, the text exactly as it came; in constant time. A
-    /// `Choice`, unlike a `bool`, keeps whoever asks several tokens from stopping at the first.
+    /// `Choice`, unlike a `bool`, can't end a loop over several tokens early.
     pub(crate) fn has_signed(&self, request_time: &str, signature: &Signature) -> Choice {
         self.digest(request_time).ct_eq(&signature.0)
     }

@@ -90,8 +90,8 @@ packet_of_pairs! {
     /// The packet of `Sns.CallbackBlackListAdd`: `from_account` has blocked `to_account`.
     ///
     /// Blocking ends the friendship in both directions, unless the console says "Remain Friends"
-    /// (保留好友关系). The packet doesn't tell which, so don't delete friends because of it alone. Tencent's
-    /// China site says that [`FriendDelete`] comes as well; the international site doesn't list it.
+    /// (保留好友关系). The packet doesn't say which, so don't delete friends on this webhook alone. Tencent's
+    /// China site says that Chat sends [`FriendDelete`], too; the international site doesn't list it.
     ///
     /// Source: Tencent's page "After a User Is Added to a Blocklist" (1047/34361).
     BlackListAdd, "Sns.CallbackBlackListAdd", BlackListAddCommand

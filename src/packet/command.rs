@@ -1,8 +1,8 @@
 //! Reads a packet of any type, and finds its `CallbackCommand` in the same pass.
 //!
-//! The packet's own `Deserialize` drives. The deserializer here wraps the visitor, and the visitor wraps
-//! the map, so that each key and the value of the command come by. Keys are read as strings first, so a
-//! type that wants more than an object with string keys fails here. `packet::parse` then reads it in two
+//! The packet's own `Deserialize` is in charge. The deserializer here wraps its visitor, and the visitor wraps
+//! the map, so that every key and the value of the command pass through here. Keys are read as strings first,
+//! so a type that needs more than an object with string keys fails here. `packet::parse` then reads it in two
 //! passes.
 
 use std::{borrow::Cow, fmt};
@@ -41,7 +41,7 @@ pub(super) fn read<'de, T: Deserialize<'de>>(
     Ok((packet, watch.command))
 }
 
-/// Looks at nothing but the command.
+/// Reads nothing but the command.
 pub(super) fn find(body: &[u8], expected: &str) -> Result<BodyCommand, serde_json::Error> {
     let json = serde_json::Deserializer::from_slice(body);
     read::<IgnoredAny>(json, expected).map(|(_, command)| command)
@@ -138,7 +138,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for WatchedMap<'_, '_, A> {
     }
 }
 
-/// Hands on a text that was looked at.
+/// Gives a text that was read here to the packet's own `Deserialize`.
 fn replay<'de, S, E>(text: Cow<'de, str>, seed: S) -> Result<S::Value, E>
 where
     S: DeserializeSeed<'de>,

@@ -50,24 +50,21 @@ pub use self::{
 /// let layer = CallbackLayer::<StateChange>::new(1400000000);
 /// ```
 ///
-/// Any type that `serde_json::from_slice` can read from an object works. Test yours with that, on a body
-/// that Chat has sent. The type doesn't need a field for `CallbackCommand`, since the layer compares it, if the body has one.
-/// Don't use `deny_unknown_fields`: the type would refuse `CallbackCommand` itself, and every field that
-/// Tencent adds.
+/// Any type that `serde_json::from_slice` can read from an object works. Test yours on a body that Chat has
+/// sent. The type doesn't need a field for `CallbackCommand`, since the layer compares it, if the body has one.
+/// Don't use `deny_unknown_fields`: the type would reject `CallbackCommand` itself, and every field that Tencent
+/// adds.
 ///
 /// # Webhooks before an event
 ///
-/// Webhooks such as `C2C.CallbackBeforeSendMsg` ask for permission, and Chat acts on the answer:
-/// `ErrorCode` 0 allows the event, and 1 forbids it. A refusal of the layer has code 1, so with a wrong
-/// token or clock **every message of the app is forbidden**. Put a layer around this one that answers
-/// as you choose:
+/// Webhooks such as `C2C.CallbackBeforeSendMsg` ask for permission, and Chat acts on the response: `ErrorCode` 0
+/// allows the event, and 1 forbids it. A rejection has code 1, so with a wrong token or clock **every message of
+/// the app is forbidden**. Put a layer around the router, or around this webhook's layer, that responds to such
+/// a [`Rejection`] as you choose:
 ///
 /// ```
-/// use axum::{Router, response::{IntoResponse, Response}, routing::post};
-/// use tower::ServiceBuilder;
-/// use tower_tencent_chat::{
-///     Callback, CallbackLayer, CallbackResponse, Packet, Rejection, UserId,
-/// };
+/// use axum::{Router, middleware::map_response, response::{IntoResponse, Response}, routing::post};
+/// use tower_tencent_chat::{Callback, CallbackResponse, CallbackRouter, Packet, Rejection, UserId};
 ///
 /// #[derive(serde::Deserialize)]
 /// struct BeforeSendMsg {
@@ -86,19 +83,23 @@ pub use self::{
 ///     CallbackResponse::ok() // allows it
 /// }
 ///
-/// /// Allows what can't be verified: count those, and alert on them.
-/// async fn allow_if_refused(response: Response) -> Response {
-///     match response.extensions().get::<Rejection>() {
-///         Some(_) => CallbackResponse::ok().into_response(),
-///         None => response,
+/// /// Allows messages that can't be verified: count them, and alert on them.
+/// async fn allow_if_rejected(response: Response) -> Response {
+///     let rejection = response.extensions().get::<Rejection>();
+///     match rejection.map(Rejection::command) {
+///         Some(BeforeSendMsg::COMMAND) => CallbackResponse::ok().into_response(),
+///         _ => response,
 ///     }
 /// }
 ///
-/// let layers = ServiceBuilder::new()
-///     .layer(axum::middleware::map_response(allow_if_refused))
-///     .layer(CallbackLayer::<BeforeSendMsg>::new(1400000000).same_body());
-/// let app: Router = Router::new().route("/before", post(before_send_msg).layer(layers));
+/// let callbacks = CallbackRouter::new(1400000000).route::<BeforeSendMsg>(post(before_send_msg));
+/// let app: Router = Router::new()
+///     .route_service("/callback", callbacks)
+///     .layer(map_response(allow_if_rejected));
 /// ```
+///
+/// A layer around the route alone does nothing, since a rejected callback does not reach it. The third choice is
+/// not to respond in time: the console has a setting for what Chat does then.
 ///
 /// Source: Tencent's page "Before Sending a One-to-One Message" (1047/34364) and those beside it.
 #[diagnostic::on_unimplemented(

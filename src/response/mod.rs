@@ -28,8 +28,8 @@ pub use self::rejection::{Rejection, RejectionKind};
 /// assert_eq!(response.body(), r#"{"ActionStatus":"OK","ErrorCode":0,"ErrorInfo":""}"#);
 /// ```
 ///
-/// Some webhooks, such as `Sns.CallbackPrevFriendAdd`, want fields beside the envelope. Put it into a
-/// struct of your own:
+/// The response to some webhooks, such as `Sns.CallbackPrevFriendAdd`, has more fields than the envelope. Put
+/// the envelope into a struct of your own:
 ///
 /// ```
 /// use serde::Serialize;
@@ -174,8 +174,8 @@ fn json(body: Bytes) -> Response<Bytes> {
     response
 }
 
-/// Says that the connection ends with this response. An HTTP/1 server ends it if a request's body was
-/// left unread, and the next request on it would be lost without an answer.
+/// Adds `connection: close`. An HTTP/1 server closes the connection after a body that was left unread, and a
+/// client that doesn't know would lose its next request on it.
 pub(crate) fn close_connection<B>(response: &mut Response<B>) {
     let close = HeaderValue::from_static("close");
     response.headers_mut().insert(CONNECTION, close);

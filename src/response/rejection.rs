@@ -6,10 +6,10 @@ use serde_json::error::Category;
 
 use super::{close_connection, json};
 
-/// Why a request was refused.
+/// Why a request was rejected.
 ///
-/// Every response that the layer itself makes carries its `Rejection` in the extensions, so that an
-/// outer layer can count refusals, map them to a status of its own, or answer otherwise:
+/// Every response to a rejected request has its `Rejection` in the extensions. So an outer layer can count
+/// rejections, map them to another status, or respond in its own way:
 ///
 /// ```
 /// use http::{Response, StatusCode};
@@ -26,10 +26,9 @@ use super::{close_connection, json};
 /// # assert_eq!(response.status(), StatusCode::OK);
 /// ```
 ///
-/// Its [`Display`](fmt::Display) is the `ErrorInfo` of the answer. It names the rule that was broken and
-/// repeats nothing of the request. [`Debug`](fmt::Debug) adds what helps to find the cause, such as the
-/// app id that came, or by how many seconds the time is off. It never shows a signature or a part of
-/// the body.
+/// Its [`Display`](fmt::Display) is the `ErrorInfo` of the response. It names the rule that was broken and
+/// repeats nothing of the request. [`Debug`](fmt::Debug) adds what helps to find the cause, such as the app id
+/// in the URL, or by how many seconds the time is off. It never contains a signature or a part of the body.
 #[derive(Clone)]
 pub struct Rejection {
     rule: &'static Rule,
@@ -39,7 +38,7 @@ pub struct Rejection {
     closes_connection: bool,
 }
 
-/// The rule that a refused request broke.
+/// The rule that a rejected request broke.
 ///
 /// [`as_str`](Self::as_str) and [`Display`](fmt::Display) give a label for metrics, such as
 /// `sign_mismatch`.
@@ -139,7 +138,7 @@ impl Rejection {
 
     /// The `CallbackCommand` of the webhook that was rejected, such as `Sns.CallbackFriendAdd`.
     ///
-    /// An outer layer needs it to answer a webhook before an event in its own way: see [Webhooks before an
+    /// By it, an outer layer can respond in its own way to a webhook before an event: see [Webhooks before an
     /// event](crate::Packet#webhooks-before-an-event).
     #[must_use]
     pub fn command(&self) -> &str {
@@ -234,7 +233,7 @@ pub(crate) enum Detail {
 }
 
 impl Detail {
-    /// Where serde_json stopped and why, without its text, which repeats parts of the body.
+    /// Keeps where serde_json stopped and why, but not its message, which repeats parts of the body.
     pub(crate) fn json(error: &serde_json::Error, body: &[u8]) -> Self {
         Self::Json {
             category: error.classify(),
@@ -296,8 +295,8 @@ struct Rule {
     envelope: &'static str,
 }
 
-/// Names every rejection. The envelopes are put together at compile time, so that refusing costs
-/// little.
+/// Declares every rejection. The envelopes are put together at compile time, so that a rejection allocates
+/// none.
 macro_rules! rejections {
     ($($name:ident: $kind:ident, $error_info:literal;)+) => {
         impl Rejection {

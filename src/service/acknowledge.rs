@@ -20,21 +20,21 @@ use crate::{
     verify::query,
 };
 
-/// A service that answers OK to every webhook that no layer before it has taken. Chat calls one URL
-/// for all the webhooks that an app has switched on, and counts an answer like 404 as a failure.
+/// A service that responds with OK to every webhook. Put it behind layers, for the webhooks that have none.
+/// Chat calls one URL for all the webhooks that an app has switched on, and counts a response like 404 as a
+/// failed webhook.
 ///
-/// A request with any of Tencent's parameters gets the OK envelope, even if it has no
-/// `CallbackCommand`: the console's verify button sends such a request. Nothing else is checked. A request
-/// with none of the parameters isn't a webhook and gets 404. On HTTP/1 the body of either is read and dropped
-/// before the answer, up to 1 MiB.
+/// A request with any of Tencent's parameters is a webhook, even if it has no `CallbackCommand`: the console's
+/// verify button sends such a request. Nothing else is checked. Other requests get 404. On HTTP/1, the body of
+/// either is read and dropped before the response, up to 1 MiB.
 ///
-/// To a webhook before an event, OK means that the event is allowed: give such a webhook a handler. See
-/// [Webhooks before an event](crate::Packet#webhooks-before-an-event).
+/// OK allows the event of a webhook before an event. So give such a webhook a handler: see [Webhooks before an
+/// event](crate::Packet#webhooks-before-an-event).
 ///
 /// The body of the responses can be any type that is `From<Bytes>`, such as axum's `Body`.
 ///
-/// With the feature `tracing`, a callback is logged as lost if it comes here although a
-/// [`CallbackLayer`](crate::CallbackLayer) has handed it on.
+/// With the feature `tracing`, a callback is logged as lost if a [`CallbackLayer`](crate::CallbackLayer) has
+/// handed it on to this service.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -65,7 +65,7 @@ pub struct Acknowledge<B> {
 /// a [`CallbackRouter`](crate::CallbackRouter), and of a layer with
 /// [`acknowledge_others`](crate::CallbackLayer::acknowledge_others).
 ///
-/// With it, an outer layer can count what was acknowledged apart from what a handler has accepted:
+/// By it, an outer layer can tell acknowledged webhooks from callbacks that a handler has accepted:
 ///
 /// ```
 /// use http::Response;
@@ -117,7 +117,7 @@ pin_project! {
 }
 
 impl<ReqBody: Body, B> AcknowledgeFuture<ReqBody, B> {
-    /// Acknowledges as part of what is configured so, if it is part of anything.
+    /// Acknowledges for a layer or a router, if there is a configuration.
     pub(super) fn new(request: Request<ReqBody>, configuration: Option<&Configuration>) -> Self {
         let (head, body) = request.into_parts();
         let is_webhook = query::is_from_tencent(&head.uri);

@@ -87,7 +87,7 @@ where
                 future: self.inner.call(request),
             }
         } else {
-            // A clone stays here, so nothing here keeps what `poll_ready` has reserved.
+            // The clone has not reserved what `poll_ready` has.
             let clone = self.inner.clone();
             drop(mem::replace(&mut self.inner, clone));
             State::Other {

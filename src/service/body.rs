@@ -34,7 +34,7 @@ macro_rules! body {
         }
 
         impl<B: From<Bytes>> $name<B> {
-            /// A body of the original type: the original one, or one that is made of the bytes in here.
+            /// Converts into a body of the original type: the original one, or one made of the bytes.
             #[must_use]
             pub fn into_inner(self) -> B {
                 self.inner.into_body()
@@ -79,7 +79,7 @@ body! {
 }
 
 body! {
-    /// The body of a response of the layer. It is the inner service's, or the envelope of a refusal.
+    /// The body of a response of the layer. It is the inner service's, or the envelope of a rejection.
     ResponseBody
 }
 
@@ -89,7 +89,7 @@ impl<B> From<Bytes> for ResponseBody<B> {
     }
 }
 
-/// For layers that make a response of their own around this one, such as tower-http's `TimeoutLayer`.
+/// Outer layers that make responses, such as tower-http's `TimeoutLayer`, need it.
 impl<B: Default> Default for ResponseBody<B> {
     fn default() -> Self {
         Self::original(B::default())

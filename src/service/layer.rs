@@ -22,8 +22,8 @@ pub type FriendAddLayer = CallbackLayer<FriendAdd>;
 /// A [`Layer`] that receives one webhook of Tencent Cloud Chat: requests with the `CallbackCommand`
 /// of `P`.
 ///
-/// The [crate's documentation](crate) says what it checks and what it answers. The inner service has
-/// to be `Clone`; if yours isn't, Tower's `Buffer` makes it so.
+/// The [crate's documentation](crate#what-the-layer-does) lists the rules. The inner service has to be
+/// `Clone`; if yours isn't, Tower's `Buffer` makes it so.
 ///
 /// A rejection has `ErrorCode` 1. Chat ignores that for a webhook after an event, but for one before an
 /// event it forbids the event: see [Webhooks before an event](Packet#webhooks-before-an-event).
@@ -58,7 +58,7 @@ impl<P: Packet> CallbackLayer<P> {
     /// Applies the rules to a request without any I/O, for servers that aren't Tower services and for
     /// requests that come from a file or a queue.
     ///
-    /// The body is the whole one. What is wrong with the request is returned and not logged.
+    /// `body` is the whole body. A rejection is returned and not logged.
     ///
     /// ```
     /// use http::Method;
@@ -125,8 +125,8 @@ impl<P: Packet> CallbackLayer<P> {
         CallbackLayer::with(Arc::clone(&self.configuration))
     }
 
-    /// The same layer, but it keeps the types of both bodies: the inner service gets the type of body
-    /// that came, and the response has the body of the inner service.
+    /// Keeps the types of both bodies: the inner service gets the type of body that the layer gets, and the
+    /// response has the type of body of the inner service.
     ///
     /// Both types have to be `From<Bytes>`, as axum's `Body` and http-body-util's `Full<Bytes>` are. Use
     /// it where a layer must not change types: in `option_layer`, around axum's `from_fn`, or around a
@@ -154,12 +154,11 @@ impl<P: Packet> CallbackLayer<P> {
         SameBodyLayer::new(self)
     }
 
-    /// The same layer, but only callbacks reach the inner service: those that this layer has handed on, and
-    /// those that a layer around it has. Every other request is answered as by
-    /// [`Acknowledge`](crate::Acknowledge), and its body is read.
+    /// Lets only callbacks through to the inner service: those of this layer and of layers around it. Every
+    /// other request gets the response of [`Acknowledge`](crate::Acknowledge), after its body has been read.
     ///
-    /// It is for a URL with one handler. Chat sends `Alert.RequestOverLimit` and every webhook that is
-    /// switched on to that URL, too. A handler that gets them leaves their bodies unread and answers FAIL.
+    /// It is for a URL with one handler. Chat also sends `Alert.RequestOverLimit` and every webhook that is
+    /// switched on to that URL. A handler that gets them leaves their bodies unread and responds with FAIL.
     ///
     /// ```
     /// use axum::{Router, routing::post};
@@ -174,7 +173,7 @@ impl<P: Packet> CallbackLayer<P> {
     /// let app: Router = Router::new().route("/callback", post(friend_added).layer(layer));
     /// ```
     ///
-    /// In a stack of layers, the innermost has it: that is the last one in a `ServiceBuilder`.
+    /// In a stack of layers, call it on the innermost layer, which is the last one in a `ServiceBuilder`.
     pub fn acknowledge_others(self) -> AcknowledgeOthersLayer<P> {
         AcknowledgeOthersLayer::new(self)
     }

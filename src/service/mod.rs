@@ -1,4 +1,4 @@
-//! Which service is called, when, and with what.
+//! Reads requests, and calls inner services.
 
 pub(crate) mod acknowledge;
 pub(crate) mod acknowledge_others;
@@ -88,8 +88,8 @@ where
             let future = self.inner.call(request.map(RequestBody::original));
             return ResponseFuture::pass_through(future);
         }
-        // The ready service goes with the callback, or is dropped by a rejection. A clone stays here, so
-        // nothing here keeps what `poll_ready` has reserved.
+        // The ready service goes with the callback, or is dropped with a rejection. The clone that stays here
+        // has reserved nothing.
         let clone = self.inner.clone();
         let ready = mem::replace(&mut self.inner, clone);
         future::receive(request, &self.configuration, ready)

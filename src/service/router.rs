@@ -23,9 +23,9 @@ use crate::{
 /// of the URL, as other routers find one by the path.
 ///
 /// A callback is verified, read and parsed as by [`CallbackLayer`](crate::CallbackLayer), and reaches
-/// its handler with the [`Callback`](crate::Callback) in its extensions. A webhook without a handler is
-/// acknowledged, as by [`Acknowledge`](crate::Acknowledge), unless there is a
-/// [`fallback`](Self::fallback).
+/// its handler with the [`Callback`](crate::Callback) in its extensions. Webhooks without a handler are
+/// acknowledged as by [`Acknowledge`](crate::Acknowledge), unless [`route_others`](Self::route_others) or
+/// [`fallback`](Self::fallback) is set.
 ///
 /// Finding a handler takes the same time for any number of routes. The router itself is always ready:
 /// a handler is cloned for each of its callbacks, and made ready when the callback has been parsed.
@@ -80,7 +80,12 @@ impl<B, ResBody, E> CallbackRouter<B, ResBody, E> {
 
     options!();
 
-    /// Sends the callbacks of one webhook to a service, such as axum's `post(handler)`.
+    /// Sends the callbacks of one webhook to a service, such as axum's `post(handler)`. If the handler has a
+    /// `State`, that is `post(handler).with_state(state)`.
+    ///
+    /// A rejected callback does not reach the service, nor layers around it. To respond to a rejected webhook
+    /// before an event, put a layer around the router: see [Webhooks before an
+    /// event](Packet#webhooks-before-an-event).
     ///
     /// # Panics
     ///

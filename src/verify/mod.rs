@@ -87,8 +87,8 @@ impl Configuration {
 
 /// The `RequestTime` that one of the tokens has signed, exactly as it came.
 ///
-/// The signature is judged before the time. So a rejection for the time says that Chat has signed it, and
-/// that a clock is wrong; a forgery is rejected for its signature.
+/// The signature is checked before the time. So a rejection for the time means that Chat has signed it and a
+/// clock is wrong; a forgery is rejected for its signature.
 fn verify_signature<'p>(
     tokens: &[Token],
     parameters: &'p Parameters<'_>,
@@ -100,7 +100,7 @@ fn verify_signature<'p>(
     let time = time.ok_or(Rejection::NO_REQUEST_TIME)?;
     let sign = parameters.sign.as_deref().ok_or(Rejection::NO_SIGN)?;
     let signature = Signature::parse(sign).ok_or(Rejection::SIGN)?;
-    // Every token is tried, so that the time taken doesn't tell which one has signed.
+    // Every token is tried, so that the time taken doesn't depend on which one has signed.
     let by_any = tokens.iter().fold(Choice::from(0), |by_any, token| {
         by_any | token.has_signed(time, &signature)
     });
