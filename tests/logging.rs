@@ -1,28 +1,26 @@
-//! The feature `tracing`: what is said of callbacks that don't reach a handler, how often, and what never.
+//! The feature `tracing`: which callbacks are logged, how often, and what never is.
 
 mod common;
 
 use std::{
     convert::Infallible,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
 
-use axum::{
-    Router,
-    routing::{get, post},
-};
+use axum::{Router, routing::post};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error};
 use tokio_test::{assert_pending, block_on, task};
-use tower::{Layer, Service, ServiceExt, service_fn};
+use tower::{Layer, Service, ServiceExt, limit::ConcurrencyLimit, service_fn};
 use tower_tencent_chat::{
     Acknowledge, Callback, CallbackLayer, CallbackResponse, CallbackRouter, FriendAdd,
-    FriendAddLayer, Packet, RequestBody, acknowledge, test_util::CallbackRequest,
+    FriendAddLayer, Packet, Rejection, acknowledge, test_util::CallbackRequest,
 };
 
 use common::{
@@ -32,13 +30,16 @@ use common::{
     signed, signed_layer, token,
 };
 
+/// What every line of a layer for friend-add ends with, and of a router.
+const FIELDS: &str = r#" sdk_app_id=1400000000 command="Sns.CallbackFriendAdd""#;
+
 /// The lines that are logged meanwhile.
 fn logged(during: impl FnOnce()) -> Vec<String> {
     log::logged(during).lines().map(str::to_owned).collect()
 }
 
 /// The one line that is logged while the layer answers.
-fn line_of(layer: &FriendAddLayer, request: Request<Script>) -> String {
+fn line_of<P: Packet>(layer: &CallbackLayer<P>, request: Request<Script>) -> String {
     let lines = logged(|| send(layer, request));
     let [line] = &lines[..] else {
         panic!("{lines:?}")
@@ -46,42 +47,51 @@ fn line_of(layer: &FriendAddLayer, request: Request<Script>) -> String {
     line.clone()
 }
 
-fn send(layer: &FriendAddLayer, request: Request<Script>) {
-    let inner = service_fn(|_: Request<RequestBody<Script>>| async {
-        Ok::<Response<Full<Bytes>>, Infallible>(CallbackResponse::ok().into())
-    });
-    block_on(layer.layer(inner).oneshot(request)).unwrap();
+fn send<P: Packet>(layer: &CallbackLayer<P>, request: Request<Script>) {
+    block_on(layer.layer(service_fn(accept)).oneshot(request)).unwrap();
+}
+
+async fn accept<B>(_: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
+    Ok(CallbackResponse::ok().into())
+}
+
+async fn never<B>(_: Request<B>) -> Result<Response<()>, Infallible> {
+    std::future::pending().await
 }
 
 fn with_body(request: &CallbackRequest, body: &str) -> Request<Script> {
-    let head = request.clone().build::<Bytes>();
-    head.map(|_| Script::new([data(body)]).0)
+    scripted(request, [data(body)])
 }
 
-fn post_to(app: Router, request: CallbackRequest) -> Vec<String> {
+fn whole(request: &CallbackRequest) -> Request<Script> {
+    scripted(request, [data(request.body())])
+}
+
+fn scripted(request: &CallbackRequest, steps: impl IntoIterator<Item = Step>) -> Request<Script> {
+    let head = request.clone().build::<Bytes>();
+    head.map(|_| Script::new(steps).0)
+}
+
+fn post_to(app: &Router, request: CallbackRequest) -> Vec<String> {
     logged(|| {
-        block_on(app.oneshot(request.build::<axum::body::Body>())).unwrap();
+        let request = request.build::<axum::body::Body>();
+        block_on(app.clone().oneshot(request)).unwrap();
     })
 }
 
 #[test]
-fn each_refusal_is_one_line_with_what_helps_to_find_the_cause() {
+fn each_rejection_is_one_line_with_what_helps_to_find_the_cause() {
     for row in refused() {
         let what = if row.by_url() {
-            "callback refused"
+            "callback rejected"
         } else {
             "verified callback lost"
         };
         let (kind, error_info) = (row.kind, row.error_info);
         let detail = row.detail.map(|detail| format!(" detail={detail}"));
-        let client_ip = if row.by_url() {
-            ""
-        } else {
-            " client_ip=127.0.0.1"
-        };
         let expected = format!(
-            " WARN tower_tencent_chat: {what}: {error_info} command=\"Sns.CallbackFriendAdd\" \
-             kind=\"{kind}\"{}{client_ip}",
+            " WARN tower_tencent_chat: {what}: {error_info}{FIELDS} client_ip=127.0.0.1 \
+             kind=\"{kind}\"{}",
             detail.unwrap_or_default()
         );
         assert_eq!(line_of(&refused::layer(), row.request().0), expected);
@@ -98,7 +108,7 @@ fn what_fails_verification_is_a_warning_once_a_minute_with_the_count_of_those_be
     let forged = || with_body(&chat().signed(&token("guessed"), now()), "");
     let other_app = || with_body(&signed().query("SdkAppid", "7"), "");
     // Neither clones nor layers made of it are a way around the limit.
-    let clone = layer.for_packet::<WithoutHandler>().for_packet();
+    let clone = layer.for_packet::<Unrouted>().for_packet();
     for (layer, request, after, level, held_back) in [
         (&layer, forged(), 0, " WARN", None),
         (&clone, forged(), 0, "DEBUG", None),
@@ -135,259 +145,321 @@ fn a_verified_callback_that_is_lost_is_a_warning_each_time() {
 }
 
 #[test]
-fn without_a_token_nothing_is_called_verified_and_all_is_limited() {
-    let layer = layer();
-    for level in [" WARN", "DEBUG"] {
-        let line = line_of(&layer, with_body(&signed(), "null"));
-        assert!(line.starts_with(level), "{line}");
-        assert!(line.contains(": callback lost: the body"), "{line}");
-        assert!(!line.contains("verified"), "{line}");
+fn a_verified_callback_that_a_second_layer_rejects_is_a_warning_each_time() {
+    let another_app = "the SdkAppid parameter does not match this app sdk_app_id=7";
+    let too_large = "the body is too large sdk_app_id=1400000000";
+    for (inner, expected) in [
+        (FriendAddLayer::new(7), another_app),
+        (layer().max_body_size(9), too_large),
+    ] {
+        let stack = signed_layer().layer(inner.layer(service_fn(accept)));
+        for _ in 0..2 {
+            let lines = logged(|| drop(block_on(stack.clone().oneshot(whole(&signed()))).unwrap()));
+            let expected = format!(" WARN tower_tencent_chat: verified callback lost: {expected}");
+            assert_eq!(lines.len(), 1, "{lines:?}");
+            assert!(lines[0].starts_with(&expected), "{lines:?}");
+            assert!(!lines[0].contains("held_back"), "{lines:?}");
+        }
     }
 }
 
-async fn never(_: Request<RequestBody<Script>>) -> Result<Response<()>, Infallible> {
-    std::future::pending().await
+/// Of the user's own type, unless the body can have brought it.
+#[test]
+fn a_missing_or_doubled_field_is_named_and_no_text_of_the_body() {
+    #[derive(Deserialize)]
+    struct Join {
+        #[serde(rename = "GroupId")]
+        _group: String,
+        #[serde(default, rename = "Type", deserialize_with = "fail")]
+        _kind: (),
+    }
+
+    impl Packet for Join {
+        const COMMAND: &'static str = "Group.Join";
+    }
+
+    /// Repeats what it reads, as the error of a user's own type may.
+    fn fail<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+        Err(D::Error::custom(String::deserialize(deserializer)?))
+    }
+
+    let layer = signed_layer().for_packet::<Join>();
+    for (body, named) in [
+        ("{}", "missing field GroupId: "),
+        (
+            r#"{"GroupId":"secret","GroupId":""}"#,
+            "duplicate field GroupId: ",
+        ),
+        (r#"{"GroupId":["secret"]}"#, ""),
+        (r#"{"Type":"secret"}"#, ""),
+        (r#"{"Type":"missing field `secret`"}"#, ""),
+        (r#"{"Type":"missing field \u0060secret\u0060"}"#, ""),
+        (r#"{"Type":"duplicate field `secret\u0060"}"#, ""),
+    ] {
+        let request = CallbackRequest::new(Join::COMMAND, APP_ID, body);
+        let line = line_of(&layer, whole(&request.signed(&token(TOKEN), now())));
+        let detail = format!(" detail={named}Data error at line 1 column ");
+        assert!(line.contains(&detail), "{line}");
+        assert!(!line.contains("secret"), "{line}");
+    }
+}
+
+#[test]
+fn without_a_token_nothing_is_called_verified_and_all_is_limited() {
+    let layer = layer();
+    for level in [" WARN", "DEBUG"] {
+        let rejected = line_of(&layer, with_body(&chat(), "null"));
+        let stalled = scripted(&chat(), [data("{"), Step::Wait]);
+        let dropped = logged(|| drop(layer.layer(service_fn(never)).call(stalled)));
+        let dropped = dropped.join("\n");
+        // Each has a limit of its own.
+        for (line, what) in [(rejected, "the body is not"), (dropped, "dropped before")] {
+            let expected = format!("{level} tower_tencent_chat: callback lost: {what}");
+            assert!(line.starts_with(&expected), "{line}");
+        }
+    }
+}
+
+#[test]
+fn a_signature_that_nobody_checks_is_a_warning_once_a_minute() {
+    let layer = layer().clock(now);
+    let router = CallbackRouter::new(APP_ID).clock(now);
+    let router = router.route::<FriendAdd>(service_fn(accept));
+    let line = |level| {
+        format!(
+            "{level} tower_tencent_chat: a signed callback was accepted without a check: \
+             authentication is switched on in the console, but no token is set{FIELDS} \
+             client_ip=127.0.0.1"
+        )
+    };
+    for level in [" WARN", "DEBUG"] {
+        assert_eq!(line_of(&layer, whole(&signed())), line(level));
+        let lines = logged(|| drop(block_on(router.clone().oneshot(whole(&signed()))).unwrap()));
+        assert_eq!(lines, [line(level)]);
+    }
+    assert_eq!(logged(|| send(&layer, whole(&chat()))), [""; 0]);
+    let rejected = line_of(&layer, whole(&signed().query("SdkAppid", "7")));
+    assert!(rejected.contains("callback rejected"), "{rejected}");
 }
 
 #[test]
 fn a_future_that_is_dropped_before_its_handler_was_called_is_a_warning() {
-    let busy = tower::limit::ConcurrencyLimit::new(
-        service_fn(|_: Request<RequestBody<Script>>| async {
-            Ok::<_, Infallible>(Response::new(()))
-        }),
-        0,
-    );
-    let whole = || with_body(&signed(), std::str::from_utf8(&chat().body()).unwrap());
+    let busy = ConcurrencyLimit::new(service_fn(accept), 0);
+    let router = CallbackRouter::new(APP_ID).token(token(TOKEN)).clock(now);
+    let router = router.route::<FriendAdd>(service_fn(accept));
     let stalled = || {
-        let head = signed().query("RequestId", "8f14").build::<Bytes>();
-        head.map(|_| Script::new([data("{"), Step::Wait]).0)
+        scripted(
+            &signed().query("RequestId", "8f14"),
+            [data("{"), Step::Wait],
+        )
     };
-    let dropped = " WARN tower_tencent_chat: verified callback lost: dropped before it was handed \
-                   on: a time-out, a sender that hung up, or a service that failed before it was \
-                   ready command=\"Sns.CallbackFriendAdd\"";
-    let id = " request_id=\"8f14\"";
-    let ip = " client_ip=127.0.0.1";
+    let line = |id: &str| {
+        format!(
+            " WARN tower_tencent_chat: verified callback lost: dropped before it was handed on: a \
+             time-out, a client that disconnected, a panic, or a service that failed before it was \
+             ready{FIELDS}{id} client_ip=127.0.0.1"
+        )
+    };
+    let id = r#" request_id="8f14""#;
 
     // In mid-body, polled and not; then while its handler isn't ready.
     for polls in [0, 1] {
         let lines = logged(|| {
-            let mut service = signed_layer().layer(busy.clone());
-            let mut future = task::spawn(service.call(stalled()));
+            let mut future = task::spawn(signed_layer().layer(busy.clone()).call(stalled()));
             (0..polls).for_each(|_| assert_pending!(future.poll()));
         });
-        assert_eq!(lines, [format!("{dropped}{id}{ip}")]);
+        assert_eq!(lines, [line(id)]);
     }
     let lines = logged(|| {
-        let mut future = task::spawn(signed_layer().layer(busy.clone()).call(whole()));
-        assert_pending!(future.poll());
+        let future = signed_layer().layer(busy.clone()).call(whole(&signed()));
+        assert_pending!(task::spawn(future).poll());
     });
-    assert_eq!(lines, [format!("{dropped}{ip}")]);
+    assert_eq!(lines, [line("")]);
 
     // Through the router it is the same.
-    let lines = logged(|| {
-        let router = CallbackRouter::new(APP_ID).token(token(TOKEN)).clock(now);
-        let mut router =
-            router.route::<FriendAdd>(service_fn(|_: Request<RequestBody<Script>>| async {
-                Ok::<_, Infallible>(Response::new(()))
-            }));
-        assert_pending!(task::spawn(router.call(stalled())).poll());
-    });
-    assert_eq!(lines, [format!("{dropped}{id}{ip}")]);
+    let lines = logged(|| assert_pending!(task::spawn(router.clone().call(stalled())).poll()));
+    assert_eq!(lines, [line(id)]);
+}
 
-    // Once it has been handed on, its handler knows; and a refusal has been told already.
+#[test]
+fn a_packet_that_panics_is_logged_as_lost() {
+    struct Panics;
+
+    impl<'de> Deserialize<'de> for Panics {
+        fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+            panic!("a bug in a user's type")
+        }
+    }
+
+    impl Packet for Panics {
+        const COMMAND: &'static str = "Panics";
+    }
+
+    let request = CallbackRequest::new("Panics", APP_ID, "{}").signed(&token(TOKEN), now());
+    let layer = signed_layer().for_packet::<Panics>();
     let lines = logged(|| {
-        let mut future = task::spawn(signed_layer().layer(service_fn(never)).call(whole()));
-        assert_pending!(future.poll());
-    });
-    assert_eq!(lines, [""; 0]);
-    let lines = logged(|| {
-        let forged = with_body(&signed().query("Sign", ""), "");
-        drop(signed_layer().layer(busy.clone()).call(forged));
+        let answer = AssertUnwindSafe(|| send(&layer, whole(&request)));
+        assert!(catch_unwind(answer).is_err());
     });
     assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(
+        lines[0].contains(" verified callback lost: dropped"),
+        "{lines:?}"
+    );
+}
 
-    // Without a token nobody is verified, and anybody could hang up at will.
-    let layer = layer();
-    for level in [" WARN", "DEBUG"] {
-        let lines = logged(|| drop(layer.layer(busy.clone()).call(stalled())));
-        assert!(lines[0].starts_with(level), "{lines:?}");
-        assert!(lines[0].contains(": callback lost: dropped"), "{lines:?}");
+/// Once a callback has been handed on, its handler knows; a rejection has been logged already.
+#[test]
+fn a_future_that_is_dropped_later_is_not_logged() {
+    let rest = [Step::Wait, data("rest")];
+    let forged = scripted(&signed().query("Sign", ""), rest.clone());
+    let too_large = [data([b' '; refused::LIMIT]), data(" ")]
+        .into_iter()
+        .chain(rest);
+    for (request, expected) in [
+        (whole(&signed()), None),
+        (forged, Some("callback rejected: the Sign parameter")),
+        (
+            scripted(&signed(), too_large),
+            Some("verified callback lost: the body is too large"),
+        ),
+    ] {
+        let lines = logged(|| {
+            let mut future = task::spawn(refused::layer().layer(service_fn(never)).call(request));
+            assert_pending!(future.poll());
+        });
+        assert_eq!(lines.len(), expected.iter().count(), "{lines:?}");
+        assert!(
+            lines.iter().all(|line| line.contains(expected.unwrap())),
+            "{lines:?}"
+        );
     }
 }
 
-// A packet of its own for each wrong mount, since which webhooks there are layers for is remembered.
+#[derive(Deserialize)]
+struct Unrouted {}
 
-macro_rules! packet {
-    ($name:ident) => {
-        #[derive(Deserialize)]
-        struct $name {}
-
-        impl Packet for $name {
-            const COMMAND: &'static str = stringify!($name);
-        }
-    };
+impl Packet for Unrouted {
+    const COMMAND: &'static str = "Unrouted";
 }
-
-fn layer_for<P: Packet>() -> CallbackLayer<P> {
-    signed_layer().for_packet()
-}
-
-fn callback_of<P: Packet>() -> CallbackRequest {
-    let body = format!(r#"{{"CallbackCommand":"{}"}}"#, P::COMMAND);
-    CallbackRequest::new(P::COMMAND, APP_ID, body).signed(&token(TOKEN), now())
-}
-
-packet!(WithoutHandler);
-packet!(LayerBeforeRoute);
-packet!(NamedOften);
-packet!(OtherMethod);
-packet!(WithoutLayer);
-packet!(NotMounted);
-
-const ONLY_ACKNOWLEDGED: &str = "it was only acknowledged, though there is a layer for it; is the \
-                                 layer around this route and method, and a handler behind it?";
 
 #[test]
 fn a_verified_callback_that_is_only_acknowledged_is_a_warning_each_time() {
-    let app = || Router::new().route("/", post(acknowledge).layer(layer_for::<WithoutHandler>()));
+    let only = "it was only acknowledged, though a layer has handed it on; is there a handler behind \
+                the layer?";
+    let command = r#"command="Sns.CallbackFriendAdd" client_ip=127.0.0.1"#;
+    let app = |layer| Router::new().route("/", post(acknowledge).layer(layer));
+    let signed_app = app(signed_layer());
+    let line = format!(" WARN tower_tencent_chat: verified callback lost: {only} {command}");
     for _ in 0..2 {
-        assert_eq!(
-            post_to(app(), callback_of::<WithoutHandler>()),
-            [format!(
-                " WARN tower_tencent_chat: verified callback lost: {ONLY_ACKNOWLEDGED} \
-                 command=\"WithoutHandler\""
-            )]
-        );
+        assert_eq!(post_to(&signed_app, signed()), [&*line]);
+    }
+    let app = app(layer());
+    for level in [" WARN", "DEBUG"] {
+        let line = format!("{level} tower_tencent_chat: callback lost: {only} {command}");
+        assert_eq!(post_to(&app, chat()), [line]);
     }
 }
 
-/// One test for both, which share a limit that goes by the machine's clock.
+/// One test for all lines without a layer: they share limits that go by the machine's clock.
 #[test]
-fn a_webhook_that_is_named_a_thousand_times_is_one_line() {
-    let _ = layer_for::<NamedOften>().layer(());
-    let named = format!("/?{}", "CallbackCommand=NamedOften&".repeat(1000));
-    let request = Request::post(named).body(Full::<Bytes>::default()).unwrap();
-    let lines = logged(|| drop(block_on(Acknowledge::<Bytes>::new().oneshot(request)).unwrap()));
-    assert_eq!(lines.len(), 1, "{lines:?}");
-}
-
-#[test]
-fn a_layer_that_a_callback_gets_around_is_a_warning() {
-    let before = Router::new()
-        .layer(layer_for::<LayerBeforeRoute>())
-        .route("/", post(acknowledge));
-    let other = get(acknowledge)
-        .layer(layer_for::<OtherMethod>())
-        .post(acknowledge);
-    let other = Router::new().route("/", other);
-    for (app, request, line) in [
-        (
-            before,
-            callback_of::<LayerBeforeRoute>(),
-            format!(
-                " WARN tower_tencent_chat: callback lost: {ONLY_ACKNOWLEDGED} \
-                 command=\"LayerBeforeRoute\""
-            ),
-        ),
-        (
-            other,
-            callback_of::<OtherMethod>(),
-            format!(
-                " WARN tower_tencent_chat: callback lost: {ONLY_ACKNOWLEDGED} \
-                 command=\"OtherMethod\""
-            ),
-        ),
-    ] {
-        assert_eq!(post_to(app, request), [line]);
-    }
-}
-
-#[test]
-fn a_handler_without_a_layer_is_a_warning_and_an_optional_callback_is_none() {
-    async fn handler(_: Callback<WithoutLayer>) -> CallbackResponse {
+fn a_handler_without_a_layer_is_a_warning_once_a_minute() {
+    async fn handler(_: Callback<Unrouted>) -> CallbackResponse {
         unreachable!("there is no callback")
     }
-    async fn optional(callback: Option<Callback<WithoutLayer>>) -> CallbackResponse {
+    async fn optional(callback: Option<Callback<Unrouted>>) -> CallbackResponse {
         assert!(callback.is_none());
         CallbackResponse::ok()
     }
-    let app = || Router::new().route("/", post(handler));
+    async fn result(callback: Result<Callback<Unrouted>, Rejection>) -> CallbackResponse {
+        callback.map_or_else(Into::into, |_| CallbackResponse::ok())
+    }
+
     let no_layer = "callback lost: its handler was called, but no layer; is the layer around this \
-                    route?";
+                    route? command=\"Unrouted\"";
     let other_webhook = "a request without this callback came to its handler; is the handler's \
-                         route called by other webhooks, too?";
-    for level in [" WARN", "DEBUG"] {
-        let line = |what| format!("{level} tower_tencent_chat: {what} command=\"WithoutLayer\"");
-        let lines = post_to(app(), callback_of::<WithoutLayer>());
-        assert_eq!(lines, [line(no_layer)]);
-        let lines = post_to(app(), callback_of::<NotMounted>());
-        assert_eq!(lines, [line(other_webhook)]);
-    }
-    let app = || Router::new().route("/", post(optional));
-    let line = format!("DEBUG tower_tencent_chat: {no_layer} command=\"WithoutLayer\"");
-    assert_eq!(post_to(app(), callback_of::<WithoutLayer>()), [line]);
-    assert_eq!(post_to(app(), callback_of::<NotMounted>()), [""; 0]);
-}
-
-#[test]
-fn a_post_without_tencents_parameters_is_a_warning() {
-    let send = |request: Request<Full<Bytes>>| {
-        logged(|| drop(block_on(Acknowledge::<Bytes>::new().oneshot(request)).unwrap()))
+                         route called by other webhooks, too? command=\"Unrouted\"";
+    let no_parameters = "a POST without any of Tencent's parameters; does a proxy drop the query?";
+    let own = || CallbackRequest::new(Unrouted::COMMAND, APP_ID, "{}");
+    let other = || CallbackRequest::new("Other", APP_ID, "{}");
+    let visit = |app: &Router, method: &str| {
+        let request = Request::builder().method(method).uri("/");
+        let request = request.body(axum::body::Body::empty()).unwrap();
+        logged(|| drop(block_on(app.clone().oneshot(request)).unwrap()))
     };
-    let get = Request::get("/favicon.ico").body(Full::default()).unwrap();
-    assert_eq!(send(get), [""; 0]);
-    for level in [" WARN", "DEBUG"] {
-        let post = Request::post("/callback").body(Full::default()).unwrap();
-        assert_eq!(
-            send(post),
-            [format!(
-                "{level} tower_tencent_chat: a POST without any of Tencent's parameters; does a \
-                 proxy drop the query?"
-            )]
-        );
-    }
+    let app = Router::new().fallback(handler);
 
-    async fn handler(_: Callback<WithoutLayer>) -> CallbackResponse {
-        unreachable!("there is no callback")
+    // Whoever takes a `Result` decides what is lost, so this doesn't use up the limits.
+    let takes_result = Router::new().route("/", post(result));
+    for request in [own(), other()] {
+        assert_eq!(post_to(&takes_result, request), [""; 0]);
     }
-    let app = Router::new().route("/", post(handler));
-    let without_query = Request::post("/").body(axum::body::Body::empty()).unwrap();
-    let lines = logged(|| drop(block_on(app.oneshot(without_query)).unwrap()));
-    let held_back = "DEBUG tower_tencent_chat: a POST without any of Tencent's parameters; does a \
-                     proxy drop the query?";
-    assert_eq!(lines, [held_back]);
+    assert_eq!(visit(&takes_result, "POST"), [""; 0]);
+    for level in [" WARN", "DEBUG"] {
+        let line = |what: &str| [format!("{level} tower_tencent_chat: {what}")];
+        assert_eq!(post_to(&app, own()), line(no_layer));
+        assert_eq!(post_to(&app, other()), line(other_webhook));
+        let with_command = format!("{no_parameters} command=\"Unrouted\"");
+        assert_eq!(visit(&app, "POST"), line(&with_command));
+    }
+    assert_eq!(visit(&app, "GET"), [""; 0]);
+    let takes_option = Router::new().route("/", post(optional));
+    let line = format!("DEBUG tower_tencent_chat: {no_layer} client_ip=127.0.0.1");
+    assert_eq!(post_to(&takes_option, own()), [line]);
+    assert_eq!(post_to(&takes_option, other()), [""; 0]);
+
+    let acknowledges = Router::new().fallback(acknowledge);
+    let line = format!("DEBUG tower_tencent_chat: {no_parameters}");
+    assert_eq!(visit(&acknowledges, "POST"), [line]);
+    assert_eq!(visit(&acknowledges, "GET"), [""; 0]);
 }
 
 #[test]
-fn nothing_is_said_of_what_is_accepted_passes_through_or_has_no_layer() {
-    let accepted = || with_body(&signed(), std::str::from_utf8(&chat().body()).unwrap());
-    let visit = || Request::get("/").body(Script::new([]).0).unwrap();
-    let other = || with_body(&callback_of::<NotMounted>(), "{}");
-    for request in [accepted(), visit(), other()] {
+fn a_router_logs_a_post_without_tencents_parameters_once_a_minute() {
+    type Body = Full<Bytes>;
+    let router = CallbackRouter::<Body, Body, Infallible>::new(APP_ID).clock(now);
+    for level in [" WARN", "DEBUG"] {
+        let request = Request::post("/callback").body(Body::default()).unwrap();
+        let lines = logged(|| drop(block_on(router.clone().oneshot(request)).unwrap()));
+        let expected = format!(
+            "{level} tower_tencent_chat: a POST without any of Tencent's parameters; does a proxy drop \
+             the query? sdk_app_id=1400000000"
+        );
+        assert_eq!(lines, [expected]);
+    }
+}
+
+#[test]
+fn what_is_accepted_or_passes_through_is_not_logged() {
+    let visit = Request::get("/").body(Script::new([]).0).unwrap();
+    let other = whole(&CallbackRequest::new(Unrouted::COMMAND, APP_ID, "{}"));
+    for request in [whole(&signed()), visit, other] {
         assert_eq!(logged(|| send(&signed_layer(), request)), [""; 0]);
     }
-    assert_eq!(logged(|| drop(format!("{:?}", layer()))), [""; 0]);
 }
 
 /// So that a misspelt command or a forgotten route can be found.
 #[test]
-fn an_acknowledged_webhook_without_a_handler_is_told_at_debug() {
-    let acknowledged =
-        |request: CallbackRequest| post_to(Router::new().route("/", post(acknowledge)), request);
-    let said = "DEBUG tower_tencent_chat: acknowledged: there is no handler for it";
-    let command = |name: &str| CallbackRequest::new(name, APP_ID, "{}");
-    for (request, line) in [
-        (
-            callback_of::<NotMounted>(),
-            format!("{said} command=\"NotMounted\""),
-        ),
-        (command("a\nb"), format!("{said} command=\"a\\nb\"")),
-        (
-            command(&"x".repeat(65)),
-            format!("{said} command=\"{}\"", "x".repeat(64)),
-        ),
+fn an_acknowledgement_is_logged_at_debug() {
+    let router = CallbackRouter::new(APP_ID).route::<Unrouted>(service_fn(accept));
+    for (command, recorded) in [
+        ("NotRouted", "NotRouted".to_owned()),
+        ("a\nb", r"a\nb".to_owned()),
+        (&"x".repeat(65), "x".repeat(64)),
     ] {
-        assert_eq!(acknowledged(request), [line]);
+        let request = || CallbackRequest::new(command, APP_ID, "{}").query("RequestId", "8f14");
+        let line = |app: &str| {
+            [format!(
+                "DEBUG tower_tencent_chat: acknowledged: it has no handler{app} \
+                 command=\"{recorded}\" request_id=\"8f14\" client_ip=127.0.0.1"
+            )]
+        };
+        let whole = || whole(&request());
+        let lines = logged(|| drop(block_on(router.clone().oneshot(whole())).unwrap()));
+        assert_eq!(lines, line(" sdk_app_id=1400000000"));
+        let service = Acknowledge::<Bytes>::new();
+        let lines = logged(|| drop(block_on(service.oneshot(whole())).unwrap()));
+        assert_eq!(lines, line(""));
     }
 }
 
@@ -397,10 +469,12 @@ fn a_line_is_no_longer_than_the_sender_may_make_it() {
         let request = signed()
             .query("RequestId", &"é".repeat(len))
             .query("OptPlatform", &"long".repeat(len));
-        let line = line_of(&signed_layer(), with_body(&request, "{"));
-        let id = format!(" request_id=\"{}\" ", "é".repeat(recorded));
-        assert!(line.contains(&id), "{line}");
-        assert!(!line.contains("long"), "{line}");
+        for request in [request.clone(), request.query("Sign", "")] {
+            let line = line_of(&signed_layer(), with_body(&request, "{"));
+            let id = format!(" request_id=\"{}\" ", "é".repeat(recorded));
+            assert!(line.contains(&id), "{line}");
+            assert!(!line.contains("long"), "{line}");
+        }
     }
 }
 

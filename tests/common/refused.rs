@@ -187,7 +187,10 @@ fn by_body() -> Vec<Refused> {
         unreadable(vec![Step::Fail]),
         unreadable(vec![data(chat().body()), Step::Fail]),
         malformed("", "Eof error at line 1 column 0"),
-        malformed("{}", "the body has no CallbackCommand"),
+        malformed(
+            "{}",
+            "missing field PairList: Data error at line 1 column 2",
+        ),
         malformed(
             &format!("{{\"CallbackCommand\":\"{command}\",\n\"PairList\":[[]]}}"),
             "Data error at line 2 column 12",
