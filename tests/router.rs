@@ -9,7 +9,6 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
-    time::Duration,
 };
 
 use axum::{Router, extract::State, routing::post};
@@ -92,7 +91,7 @@ async fn on_axum_handlers_with_and_without_state_and_services_are_routes() {
         (
             FriendDelete::COMMAND,
             FRIEND_DELETE,
-            fail("state: 411172 deleted 425914"),
+            fail("state: alice deleted bob"),
         ),
         (BlackListAdd::COMMAND, BLACK_LIST_ADD, fail("3 blocked")),
         (BlackListDelete::COMMAND, "{}", OK.to_owned()),
@@ -157,80 +156,40 @@ fn a_webhook_has_one_route() {
 }
 
 #[tokio::test]
-async fn a_second_command_is_refused_whichever_route_it_names() {
+async fn a_second_command_is_rejected_whichever_route_it_names() {
     let router = CallbackRouter::new(APP_ID)
         .route::<FriendAdd>(service_fn(should_not_be_called::<RequestBody<Body>>))
         .route::<FriendDelete>(service_fn(should_not_be_called::<RequestBody<Body>>))
         .fallback(service_fn(should_not_be_called::<Body>));
-    for commands in [
-        "CallbackCommand=Sns.CallbackFriendAdd&CallbackCommand=Sns.CallbackFriendDelete",
-        "CallbackCommand=Sns.CallbackFriendDelete&CallbackCommand=Sns.CallbackFriendAdd",
-        "CallbackCommand=Sns.CallbackFriendAdd&CallbackCommand=Sns.CallbackFriendAdd",
-        "CallbackCommand=State.StateChange&CallbackCommand=Sns.CallbackFriendAdd",
-        "CallbackCommand=Sns.CallbackFriendAdd&CallbackCommand=State.StateChange",
-        "CallbackCommand&Callback%43ommand=Sns%2eCallbackFriendAdd",
+    for (first, second) in [
+        (FriendAdd::COMMAND, FriendDelete::COMMAND),
+        (FriendDelete::COMMAND, FriendAdd::COMMAND),
+        ("State.StateChange", FriendAdd::COMMAND),
     ] {
-        let request = Request::post(format!("/?SdkAppid={APP_ID}&{commands}"));
+        let query = format!("CallbackCommand={first}&CallbackCommand={second}");
+        let request = Request::post(format!("/?SdkAppid={APP_ID}&{query}"));
         let request = request.body(Body::from(FRIEND_ADD)).unwrap();
         let response = router.clone().oneshot(request).await.unwrap();
-        assert_eq!(
-            kind(&response),
-            Some(RejectionKind::DuplicateParameter),
-            "{commands}"
-        );
+        assert_eq!(kind(&response), Some(RejectionKind::DuplicateParameter));
     }
 }
 
 #[tokio::test]
-async fn a_router_is_configured_as_a_layer_is() {
-    let configured = || {
-        CallbackRouter::new(APP_ID)
-            .tokens([token("another"), token("the-next-token")])
-            .token(token(TOKEN))
-            .request_time_window(Duration::from_secs(5))
-            .max_body_size(100)
-            .clock(now)
-    };
-    let before = configured().route::<FriendAdd>(service_fn(named::<FriendAdd, Body>));
-    // A router may be configured after its routes, and a clone keeps what it had.
-    let (kept, after) = (before.clone(), before.clone().max_body_size(0));
-    let body = || r#"{"CallbackCommand":"Sns.CallbackFriendAdd","PairList":[]}"#.to_owned();
-    let signed = |body: String, late| {
-        let time = now() + Duration::from_secs(late);
-        CallbackRequest::new(FriendAdd::COMMAND, APP_ID, body).signed(&token(TOKEN), time)
-    };
-    for (router, request, expected) in [
-        (&before, signed(body(), 5), None),
-        (
-            &before,
-            signed(body(), 0).signed(&token("the-next-token"), now()),
-            None,
-        ),
-        (&before, signed(body() + &" ".repeat(43), 0), None),
-        (&kept, signed(body(), 0), None),
-        (
-            &before,
-            signed(body(), 6),
-            Some(RejectionKind::StaleRequestTime),
-        ),
-        (
-            &before,
-            signed(body(), 0).signed(&token("guessed"), now()),
-            Some(RejectionKind::SignMismatch),
-        ),
-        (
-            &before,
-            signed(body() + &" ".repeat(44), 0),
-            Some(RejectionKind::BodyTooLarge),
-        ),
-        (&after, signed(body(), 0), Some(RejectionKind::BodyTooLarge)),
-        (
-            &before,
-            signed(body(), 0).query("SdkAppid", "1"),
-            Some(RejectionKind::SdkAppIdMismatch),
-        ),
+async fn a_router_may_be_configured_after_its_routes() {
+    let router = CallbackRouter::new(APP_ID)
+        .route::<FriendAdd>(service_fn(named::<FriendAdd, Body>))
+        .tokens([token("another"), token("the-next-token")])
+        .token(token(TOKEN))
+        .clock(now);
+    let (kept, limited) = (router.clone(), router.clone().max_body_size(0));
+    let signed = |by| chat().signed(&token(by), now()).build();
+    for (router, by, expected) in [
+        (&router, TOKEN, None),
+        (&kept, "the-next-token", None),
+        (&kept, "guessed", Some(RejectionKind::SignMismatch)),
+        (&limited, "another", Some(RejectionKind::BodyTooLarge)),
     ] {
-        let response = router.clone().oneshot(request.build()).await.unwrap();
+        let response = router.clone().oneshot(signed(by)).await.unwrap();
         assert_eq!(kind(&response), expected);
     }
 }
@@ -384,52 +343,50 @@ impl Clone for Counted {
     }
 }
 
-#[tokio::test]
-async fn a_route_is_cloned_for_its_own_callbacks_alone() {
+#[test]
+fn a_route_is_cloned_for_its_own_callbacks_not_at_each_poll() {
     let clones = Arc::<AtomicUsize>::default();
     let counted = Counted(Arc::clone(&clones));
-    let route = service_fn(move |_: Inner| {
+    let route = service_fn(move |_: Request<RequestBody<Script>>| {
         let _ = &counted;
         async { Ok::<_, Infallible>(said("the route's answer")) }
     });
-    let router = CallbackRouter::new(APP_ID)
+    let mut router = CallbackRouter::new(APP_ID)
         .route::<FriendAdd>(route)
-        .route::<FriendDelete>(service_fn(named::<FriendDelete, Body>));
-    let mut clone = router.clone();
-    clone.call(state_change().build()).await.unwrap();
-    let deleted = CallbackRequest::friend_delete(APP_ID).pair("a", "b");
-    clone.call(deleted.build()).await.unwrap();
+        .route::<FriendDelete>(service_fn(named::<FriendDelete, Script>))
+        .clone();
+    let body = Script::new([data(FRIEND_DELETE)]).0;
+    let deleted = CallbackRequest::friend_delete(APP_ID).uri();
+    let deleted = Request::post(deleted).body(body).unwrap();
+    assert_ready_ok!(task::spawn(router.call(deleted)).poll());
     assert_eq!(clones.load(Relaxed), 0);
-    clone.call(chat().build()).await.unwrap();
-    assert_eq!(clones.load(Relaxed), 1);
+    let (body, probe) = Script::new([Step::Wait, data(chat().body()), Step::Wait]);
+    let mut upload = task::spawn(router.call(Request::post(chat().uri()).body(body).unwrap()));
+    for _ in 0..2 {
+        assert_pending!(upload.poll());
+        probe.wake();
+    }
+    assert_ready_ok!(upload.poll());
+    // One to be called, and one that waits for the body with nothing reserved.
+    assert_eq!(clones.load(Relaxed), 2);
 }
 
 #[tokio::test]
-async fn layers_for_other_packets_share_their_configuration_until_it_is_set_anew() {
-    let first = FriendAddLayer::new(APP_ID).max_body_size(1000);
-    let second = first.for_packet::<FriendDelete>();
-    let clone = first.clone();
+async fn a_layer_shares_its_configuration_until_it_is_set_anew() {
+    let first = FriendAddLayer::new(APP_ID).max_body_size(200);
+    let (clone, other) = (first.clone(), first.for_packet::<FriendDelete>());
     let first = first.max_body_size(0);
-    let deleted = |body: String| CallbackRequest::new(FriendDelete::COMMAND, APP_ID, body).build();
-    let inner = service_fn(named::<FriendDelete, Body>);
-
-    let accepted = second
-        .layer(inner)
-        .oneshot(deleted(FRIEND_DELETE.to_owned()));
-    assert_eq!(text(accepted.await.unwrap()).await, FriendDelete::COMMAND);
-    let refused = second.layer(inner).oneshot(deleted(" ".repeat(1001)));
-    assert_eq!(
-        text(refused.await.unwrap()).await,
-        fail("the body is too large")
-    );
+    let large = CallbackRequest::new(FriendDelete::COMMAND, APP_ID, " ".repeat(201));
     let inner = service_fn(named::<FriendAdd, Body>);
-    let refused = first.layer(inner).oneshot(chat().build());
-    assert_eq!(
-        text(refused.await.unwrap()).await,
-        fail("the body is too large")
-    );
-    let accepted = clone.layer(inner).oneshot(chat().build());
-    assert_eq!(text(accepted.await.unwrap()).await, FriendAdd::COMMAND);
+    let other = other.layer(service_fn(named::<FriendDelete, Body>));
+    for (response, is_too_large) in [
+        (first.layer(inner).oneshot(chat().build()).await, true),
+        (clone.layer(inner).oneshot(chat().build()).await, false),
+        (other.oneshot(large.build()).await, true),
+    ] {
+        let kind = kind(&response.unwrap());
+        assert_eq!(kind, is_too_large.then_some(RejectionKind::BodyTooLarge));
+    }
 }
 
 #[tokio::test]
@@ -439,10 +396,7 @@ async fn what_has_any_of_tencents_parameters_is_acknowledged_and_the_rest_is_not
     let router = CallbackRouter::<Body, Body, Infallible>::new(APP_ID);
     for (uri, is_webhook) in [
         ("/?CallbackCommand=State.StateChange", true),
-        ("/any/path?SdkAppid=1&CallbackCommand=X", true),
-        ("/?%43allback%43ommand=X", true),
-        ("/?CallbackCommand", true),
-        ("/?CallbackCommand=X&CallbackCommand=Y", true),
+        ("/any/path?%43allback%43ommand=X&CallbackCommand", true),
         // The console's verify button.
         ("/?Sign=0&RequestTime=1", true),
         ("/?SdkAppid=1", true),
@@ -450,12 +404,13 @@ async fn what_has_any_of_tencents_parameters_is_acknowledged_and_the_rest_is_not
         ("/?ClientIP=127.0.0.1", true),
         ("/?OptPlatform=Web", true),
         ("/?RequestID=1", true),
+        ("/?own&RequestId", true),
         ("/", false),
-        ("/?", false),
-        ("/CallbackCommand=X", false),
-        ("/?callbackcommand=X", false),
-        ("/?CallbackCommands=X", false),
-        ("/?a=CallbackCommand", false),
+        ("/CallbackCommand=X?", false),
+        (
+            "/?callbackcommand=X&CallbackCommands=X&a=CallbackCommand",
+            false,
+        ),
     ] {
         for method in ["POST", "GET"] {
             let request = || Request::builder().method(method).uri(uri);

@@ -9,9 +9,12 @@ use std::{
 use http::{Request, Version};
 use serde::Deserialize;
 use serde_json::Value;
-use tower_tencent_chat::Token;
+use tower_tencent_chat::{CallbackLayer, FriendAdd, Packet, Token};
 
-use super::{APP_ID, TIME};
+use super::{
+    APP_ID, TIME,
+    script::{Probe, Script, Step, data},
+};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,6 +92,64 @@ pub(crate) fn vectors() -> Vec<Vector> {
     files.flat_map(read).collect()
 }
 
+/// Those of `Sns.CallbackFriendAdd` that are rejected.
+pub(crate) fn rejected() -> impl Iterator<Item = Vector> {
+    let vectors = vectors().into_iter();
+    vectors.filter(|vector| vector.kind().is_some() && vector.app.command == FriendAdd::COMMAND)
+}
+
+impl Vector {
+    /// The label of its rejection.
+    pub(crate) fn kind(&self) -> Option<&str> {
+        match &self.verdict {
+            Verdict::Reject { kind, .. } => Some(kind),
+            Verdict::Accept { .. } | Verdict::Pass {} => None,
+        }
+    }
+
+    /// Whether it is rejected for its method or its URL.
+    pub(crate) fn is_rejected_by_url(&self) -> bool {
+        let by_body = [
+            "body_too_large",
+            "body_unreadable",
+            "malformed_packet",
+            "command_mismatch",
+        ];
+        self.kind().is_some_and(|kind| !by_body.contains(&kind))
+    }
+
+    /// The layer of its app.
+    pub(crate) fn layer<P: Packet>(&self) -> CallbackLayer<P> {
+        let app = &self.app;
+        let now = app.now();
+        let layer = CallbackLayer::new(app.sdk_app_id)
+            .tokens(app.tokens())
+            .clock(move || now);
+        let layer = match app.window() {
+            Some(window) => layer.request_time_window(window),
+            None => layer,
+        };
+        match app.limit {
+            Some(limit) => layer.max_body_size(limit),
+            None => layer,
+        }
+    }
+
+    /// Its request, with the whole body in one frame.
+    pub(crate) fn build(&self) -> (Request<Script>, Probe) {
+        self.build_in_frames(usize::MAX)
+    }
+
+    /// Its request, with the body in frames of so many bytes, or in a thousand if it is large.
+    pub(crate) fn build_in_frames(&self, size: usize) -> (Request<Script>, Probe) {
+        let body = self.request.body();
+        let frames = body.chunks(size.max(body.len() / 1000)).map(data);
+        let end = self.request.broken.then_some(Step::Fail);
+        let (body, probe) = Script::new(frames.chain(end));
+        (self.request.request(body), probe)
+    }
+}
+
 impl Default for App {
     fn default() -> Self {
         Self {
@@ -143,7 +204,7 @@ impl Sent {
         body
     }
 
-    pub(crate) fn request<B>(&self, body: B) -> Request<B> {
+    fn request<B>(&self, body: B) -> Request<B> {
         let mut request = Request::builder()
             .method(&*self.method)
             .uri(&self.url)

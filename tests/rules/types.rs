@@ -7,9 +7,8 @@ use std::{
     future::{Ready, ready},
     hash::Hash,
     marker::PhantomData,
-    pin::pin,
     rc::Rc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
@@ -30,7 +29,6 @@ use crate::{
         APP_ID, chat, layer,
         script::{Broken, Script, Step, data},
     },
-    post,
 };
 
 /// A packet that can do no more than it must.
@@ -139,6 +137,27 @@ fn values_compare_and_errors_are_errors() {
 }
 
 #[test]
+fn what_displays_as_a_text_pads_as_one() {
+    assert_eq!(format!("{:>11}|", ClientCmd::FriendAdd), " friend_add|");
+    assert_eq!(format!("{:<4}|", Platform::Web), "Web |");
+    assert_eq!(
+        format!("{:^15}|", RejectionKind::SignMismatch),
+        " sign_mismatch |"
+    );
+    assert_eq!(format!("{:.3}|", UserId::from("alice")), "ali|");
+}
+
+#[test]
+fn user_ids_are_ordered_as_texts() {
+    let long = "b".repeat(33);
+    let mut texts = ["b", "B", "a", "", "A", "é", "alice", &long];
+    let mut ids = texts.map(UserId::from);
+    texts.sort();
+    ids.sort();
+    assert_eq!(ids, texts.map(UserId::from));
+}
+
+#[test]
 fn a_layer_layers_every_service_and_gives_it_back() {
     struct NoService(u8);
     let mut service: FriendAddService<NoService> = layer().layer(NoService(1));
@@ -231,24 +250,6 @@ fn debug_shows_the_rules_and_no_token() {
     assert_eq!(format!("{:?}", chat()), "CallbackRequest { .. }");
     let acknowledge = Acknowledge::<Vec<u8>>::default();
     assert_eq!(format!("{acknowledge:?}"), "Acknowledge");
-}
-
-#[test]
-fn debug_of_a_future_and_of_bodies_shows_nothing_of_the_request() {
-    let mut service = layer().layer(Inner(PhantomData));
-    let future = service.call(post(REQUIRED));
-    assert_eq!(format!("{future:?}"), "ResponseFuture { .. }");
-    let acknowledged = Acknowledge::<Full<Bytes>>::new().call(post(""));
-    assert_eq!(format!("{acknowledged:?}"), "AcknowledgeFuture { .. }");
-    let routed = Router::new(APP_ID).call(post(""));
-    assert_eq!(format!("{routed:?}"), "RouterFuture { .. }");
-
-    let future = pin!(future);
-    let mut cx = Context::from_waker(Waker::noop());
-    let Poll::Ready(Ok(response)) = future.poll(&mut cx) else {
-        panic!("nothing here waits")
-    };
-    assert_eq!(format!("{:?}", response.body()), "ResponseBody { .. }");
 }
 
 /// Neither the body, its error, the service, its error nor its future is `Send` or `'static`.
