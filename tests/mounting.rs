@@ -19,13 +19,12 @@ use serde::{Deserialize, Serialize};
 use tower::{
     Layer, Service, ServiceBuilder, ServiceExt,
     limit::ConcurrencyLimitLayer,
-    retry::{Policy, RetryLayer},
     util::{BoxCloneSyncService, option_layer},
 };
 use tower_http::{limit::RequestBodyLimitLayer, timeout::TimeoutLayer, trace::TraceLayer};
 use tower_tencent_chat::{
     BlackListAdd, Callback, CallbackLayer, CallbackResponse, CallbackRouter, FriendAdd,
-    FriendDelete, Packet, Rejection, RejectionKind, RequestBody, test_util::CallbackRequest,
+    FriendDelete, Packet, Rejection, RejectionKind, test_util::CallbackRequest,
 };
 
 use common::{APP_ID, BLACK_LIST_ADD, FRIEND_ADD, FRIEND_DELETE, OK, fail, kind, layer, text};
@@ -223,46 +222,6 @@ async fn without_a_framework_over_and_under_the_layers_that_people_have() {
         .layer(BoxCloneSyncService::layer())
         .service_fn(handle);
     assert_mounted::<_, Full<Bytes>, _>(under).await;
-}
-
-/// Once more after an error.
-#[derive(Clone)]
-struct Once(bool);
-
-impl<B: Clone, Res> Policy<Request<B>, Res, &'static str> for Once {
-    type Future = std::future::Ready<()>;
-
-    fn retry(
-        &mut self,
-        _: &mut Request<B>,
-        result: &mut Result<Res, &'static str>,
-    ) -> Option<Self::Future> {
-        let again = result.is_err() && std::mem::take(&mut self.0);
-        again.then(|| std::future::ready(()))
-    }
-
-    fn clone_request(&mut self, request: &Request<B>) -> Option<Request<B>> {
-        Some(request.clone())
-    }
-}
-
-#[tokio::test]
-async fn towers_retry_behind_the_layer_delivers_a_callback_again() {
-    let failures = std::sync::atomic::AtomicBool::new(true);
-    let service = ServiceBuilder::new()
-        .layer(layer())
-        .layer(RetryLayer::new(Once(true)))
-        .service_fn(|request: Request<RequestBody<Full<Bytes>>>| {
-            let fails = failures.swap(false, std::sync::atomic::Ordering::Relaxed);
-            async move {
-                if fails {
-                    return Err("the database is away");
-                }
-                Ok::<_, &'static str>(handle(request).await.unwrap())
-            }
-        });
-    let response = service.oneshot(chat().build()).await.unwrap();
-    assert_eq!(text(response).await, OK);
 }
 
 #[tokio::test]

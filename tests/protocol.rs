@@ -20,15 +20,12 @@ use http::{
 use http_body::Body;
 use http_body_util::Full;
 use tokio_test::{assert_pending, assert_ready, assert_ready_err, assert_ready_ok, task};
-use tower::{Layer, Service, ServiceBuilder, limit::ConcurrencyLimitLayer};
-use tower_tencent_chat::{
-    Callback, CallbackLayer, CallbackResponse, FriendAdd, FriendDelete, Packet, RejectionKind,
-    RequestBody, test_util::CallbackRequest,
-};
+use tower::{Layer, Service, limit::ConcurrencyLimitLayer};
+use tower_tencent_chat::{Callback, CallbackResponse, FriendAdd, RejectionKind, RequestBody};
 use tower_test::mock;
 
 use common::{
-    APP_ID, chat, kind, layer,
+    chat, kind, layer,
     script::{Broken, Probe, Script, Step, data, trailers},
     stalled,
     vectors::{Vector, rejected},
@@ -765,47 +762,4 @@ mod the_body {
             assert_eq!(play(10, script), (Err(RejectionKind::BodyTooLarge), 6));
         }
     }
-}
-
-#[test]
-fn layers_compose_without_holding_each_other_up() {
-    // One layer for each webhook, around one service: an upload that stalls in the inner layer leaves
-    // the permit to a callback of the outer one.
-    let (mut service, mut handle) = mock::spawn_with(|mock| {
-        ServiceBuilder::new()
-            .layer(layer())
-            .layer(CallbackLayer::<FriendDelete>::new(APP_ID))
-            .layer(ConcurrencyLimitLayer::new(1))
-            .service(mock)
-    });
-    let mut answer = || {
-        let (request, response): (Request<RequestBody<RequestBody<Script>>>, _) =
-            assert_ready!(handle.poll_request()).expect("a request");
-        response.send_response(Response::new(()));
-        request
-    };
-
-    let packet = r#"{"CallbackCommand":"Sns.CallbackFriendDelete","PairList":[]}"#;
-    let (body, probe) = Script::new([Step::Wait, data(packet)]);
-    let request = CallbackRequest::new(FriendDelete::COMMAND, APP_ID, "");
-    let request = Request::post(request.uri()).body(body).unwrap();
-    let mut upload = call!(service, request);
-    assert_pending!(upload.poll());
-
-    let mut response = call!(service, complete());
-    assert_pending!(response.poll());
-    assert!(answer().extensions().get::<Callback<FriendAdd>>().is_some());
-    assert_ready_ok!(response.poll());
-    drop(response);
-
-    probe.wake();
-    assert_pending!(upload.poll());
-    let request = answer();
-    assert!(
-        request
-            .extensions()
-            .get::<Callback<FriendDelete>>()
-            .is_some()
-    );
-    assert_ready_ok!(upload.poll());
 }

@@ -14,8 +14,7 @@ use std::{
 use axum::{Router, extract::State, routing::post};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, Version};
-use http_body::Body as _;
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use serde::Deserialize;
 use tokio_test::{assert_pending, assert_ready, assert_ready_ok, task};
 use tower::{Layer, Service, ServiceExt, limit::ConcurrencyLimit, service_fn};
@@ -192,44 +191,6 @@ async fn a_router_may_be_configured_after_its_routes() {
         let response = router.clone().oneshot(signed(by)).await.unwrap();
         assert_eq!(kind(&response), expected);
     }
-}
-
-#[tokio::test]
-async fn a_fallback_gets_the_request_untouched_and_answers_for_itself() {
-    let router = CallbackRouter::new(APP_ID)
-        .max_body_size(0)
-        .route::<FriendAdd>(service_fn(should_not_be_called::<RequestBody<Script>>))
-        .fallback(service_fn(async |request: Request<Script>| {
-            assert_eq!(request.method(), "PATCH");
-            assert_eq!(request.uri(), "/path?CallbackCommand=Sns.Other&a=%20");
-            assert_eq!(request.version(), Version::HTTP_10);
-            assert_eq!(request.headers().len(), 3);
-            assert_eq!(request.headers()["content-length"], "4");
-            let twice = request.headers().get_all("x-some").iter();
-            assert!(twice.eq(["header", "twice"]));
-            assert_eq!(request.extensions().len(), 1);
-            assert_eq!(request.extensions().get(), Some(&7_u8));
-            assert_eq!(request.body().size_hint().exact(), Some(4));
-            let body = request.into_body().collect().await.unwrap();
-            assert_eq!(body.trailers().unwrap()["etag"], "end");
-            assert_eq!(body.to_bytes(), "body");
-            let mut response = said("the fallback's answer");
-            *response.status_mut() = StatusCode::IM_A_TEAPOT;
-            response.extensions_mut().insert(7_u8);
-            Ok::<_, Infallible>(response)
-        }));
-    let (body, _) = Script::new([data("body"), trailers()]);
-    let request = Request::patch("/path?CallbackCommand=Sns.Other&a=%20")
-        .version(Version::HTTP_10)
-        .header("content-length", "4")
-        .header("x-some", "header")
-        .header("x-some", "twice")
-        .extension(7_u8)
-        .body(body.size_hint(4, Some(4)));
-    let response = router.oneshot(request.unwrap()).await.unwrap();
-    assert_eq!(response.status(), StatusCode::IM_A_TEAPOT);
-    assert_eq!(response.extensions().get(), Some(&7_u8));
-    assert_eq!(text(response).await, "the fallback's answer");
 }
 
 #[tokio::test]
