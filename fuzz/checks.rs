@@ -7,6 +7,7 @@
 use std::{
     collections::VecDeque,
     convert::Infallible,
+    fmt::Debug,
     future::{Ready, ready},
     pin::{Pin, pin},
     task::{Context, Poll, Waker},
@@ -16,6 +17,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, header::CONTENT_LENGTH};
 use http_body::{Body, Frame};
+use serde::Serialize;
 use tower_layer::Layer;
 use tower_service::Service;
 use tower_tencent_chat::{
@@ -187,8 +189,15 @@ fn head<B>(request: &Request<B>) -> String {
     format!("{method} {uri} {headers:?} {extension:?}")
 }
 
+/// A callback is the same after it was written and read.
+fn survives_a_queue<P: Fields>(callback: &Callback<P>) {
+    let written = serde_json::to_vec(callback).expect("it serializes");
+    let read: Callback<P> = serde_json::from_slice(&written).expect("it was written");
+    assert_eq!(read, *callback);
+}
+
 /// The packets in the words of the reference.
-trait Fields: Packet + Sized {
+trait Fields: Packet + Serialize + PartialEq + Debug {
     fn received(callback: &Callback<Self>) -> Received;
 }
 
@@ -225,7 +234,7 @@ impl Fields for BlackListAdd {
     }
 }
 
-fn context<P>(callback: &Callback<P>) -> reference::Context {
+fn context<P: Packet>(callback: &Callback<P>) -> reference::Context {
     let context = callback.context();
     let request_time = context.request_time.map(|time| {
         let since_epoch = time.duration_since(SystemTime::UNIX_EPOCH);
@@ -273,7 +282,10 @@ impl<P: Fields, B: Body<Data = Bytes>> Service<Request<B>> for Inner<P> {
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let mut seen = Seen {
             head: head(&request),
-            received: request.extensions().get().map(P::received),
+            received: request.extensions().get().map(|callback| {
+                survives_a_queue::<P>(callback);
+                P::received(callback)
+            }),
             bytes: Vec::new(),
             is_broken: false,
         };

@@ -23,11 +23,11 @@ use tower::{
 };
 use tower_http::{limit::RequestBodyLimitLayer, timeout::TimeoutLayer, trace::TraceLayer};
 use tower_tencent_chat::{
-    BlackListAdd, Callback, CallbackLayer, CallbackResponse, CallbackRouter, FriendAdd,
-    FriendDelete, Packet, Rejection, RejectionKind, test_util::CallbackRequest,
+    Callback, CallbackLayer, CallbackResponse, CallbackRouter, FriendAdd, FriendDelete, Packet,
+    Rejection, RejectionKind, test_util::CallbackRequest,
 };
 
-use common::{APP_ID, BLACK_LIST_ADD, FRIEND_ADD, FRIEND_DELETE, OK, fail, kind, layer, text};
+use common::{APP_ID, OK, fail, kind, layer, text};
 
 const ECHO: &str = "no callback, but: ";
 const MINUTE: Duration = Duration::from_secs(60);
@@ -261,73 +261,6 @@ async fn a_timeout_around_the_layer_ends_a_body_that_never_comes() {
     let response = service.service_fn(handle).oneshot(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::REQUEST_TIMEOUT);
     assert_eq!(text(response).await, "");
-}
-
-#[tokio::test]
-async fn a_body_limit_around_the_layer_makes_the_body_unreadable() {
-    let limit = RequestBodyLimitLayer::new(10);
-    let service = ServiceBuilder::new().layer(limit).layer(layer());
-    let (mut sender, request) = uploading();
-    sender.send_data(chat().body()).await.unwrap();
-    let response = service.service_fn(handle).oneshot(request).await.unwrap();
-    assert_eq!(text(response).await, fail("the body can't be read"));
-}
-
-async fn received(
-    added: Option<Callback<FriendAdd>>,
-    deleted: Option<Callback<FriendDelete>>,
-    listed: Option<Callback<BlackListAdd>>,
-) -> impl IntoResponse {
-    let mut pairs = Vec::new();
-    for pair in added.iter().flat_map(|added| &added.pair_list) {
-        pairs.push(format!("{}+{}", pair.from_account, pair.to_account));
-    }
-    for pair in deleted.iter().flat_map(|deleted| &deleted.pair_list) {
-        pairs.push(format!("{}-{}", pair.from_account, pair.to_account));
-    }
-    for pair in listed.iter().flat_map(|listed| &listed.pair_list) {
-        pairs.push(format!("{}!{}", pair.from_account, pair.to_account));
-    }
-    ([("x-pairs", pairs.join(" "))], CallbackResponse::ok())
-}
-
-#[tokio::test]
-async fn three_layers_on_one_url_leave_the_rest_to_the_handler() {
-    let friend_delete: CallbackLayer<FriendDelete> = layer().for_packet();
-    let app: Router = Router::new()
-        .route("/callback", post(received))
-        .layer(layer())
-        .layer(friend_delete)
-        .layer(CallbackLayer::<BlackListAdd>::new(APP_ID));
-    let differs = "the CallbackCommand of the body differs from the URL's";
-    for (command, body, expected) in [
-        (
-            FriendAdd::COMMAND,
-            FRIEND_ADD,
-            Ok("alice+bob alice+carol alice+dave"),
-        ),
-        (
-            FriendDelete::COMMAND,
-            FRIEND_DELETE,
-            Ok("alice-bob bob-alice"),
-        ),
-        (
-            BlackListAdd::COMMAND,
-            BLACK_LIST_ADD,
-            Ok("alice!bob alice!carol alice!dave"),
-        ),
-        ("State.StateChange", "{}", Ok("")),
-        (FriendAdd::COMMAND, FRIEND_DELETE, Err(differs)),
-        (FriendDelete::COMMAND, FRIEND_ADD, Err(differs)),
-    ] {
-        let request = CallbackRequest::new(command, APP_ID, body).path("/callback");
-        let request = request.build::<axum::body::Body>();
-        let response = app.clone().oneshot(request).await.unwrap();
-        let pairs = response.headers().get("x-pairs");
-        assert_eq!(pairs.map(|pairs| pairs.to_str().unwrap()), expected.ok());
-        let answer = expected.map_or_else(fail, |_| OK.to_owned());
-        assert_eq!(text(response).await, answer, "{command}");
-    }
 }
 
 /// A webhook before an event, on whose answer Chat acts.

@@ -150,22 +150,6 @@ mod readiness {
     }
 
     #[test]
-    fn the_service_that_was_ready_is_the_one_that_is_called() {
-        // The permit is with the service that was polled: a clone of it would wait for ever.
-        let (mut service, mut handle) = mocked!(layer(), limited);
-        let mut response = call!(service, complete());
-        assert_pending!(response.poll());
-        answer!(handle);
-        assert_ready_ok!(response.poll());
-        drop(response);
-
-        let mut response = call!(service, visitor());
-        assert_pending!(response.poll());
-        answer!(handle);
-        assert_ready_ok!(response.poll());
-    }
-
-    #[test]
     fn an_error_of_poll_ready_after_the_body_comes_through() {
         let (mut service, mut handle) = mocked!(layer());
         let (request, probe) = stalled();
@@ -228,30 +212,6 @@ mod permits {
         assert_pending!(upload.poll());
         answer!(handle);
         assert_eq!(kind(&assert_ready_ok!(upload.poll())), None);
-    }
-
-    #[test]
-    fn backpressure_reaches_callbacks_that_have_been_read() {
-        let (mut service, mut handle) = mocked!(layer(), limited);
-        let (request, probe) = stalled();
-        let mut upload = call!(service, request);
-        assert_pending!(upload.poll());
-
-        let mut first = call!(service, visitor());
-        assert_pending!(first.poll());
-        answer!(handle);
-
-        probe.wake();
-        assert_pending!(upload.poll());
-        untouched(&mut handle);
-        assert!(!upload.is_woken());
-
-        assert_ready_ok!(first.poll());
-        drop(first);
-        assert!(upload.is_woken());
-        assert_pending!(upload.poll());
-        answer!(handle);
-        assert_ready_ok!(upload.poll());
     }
 
     #[test]
@@ -406,26 +366,6 @@ mod refusals {
             assert_eq!(answer.headers()[CONNECTION], "close");
             assert_eq!(probe.polls(), 0);
             untouched(&mut handle);
-        }
-    }
-
-    #[test]
-    fn of_the_body_drops_the_inner_service() {
-        for steps in [
-            vec![data("null")],
-            vec![data([b' '; 1001])],
-            vec![Step::Wait, Step::Fail],
-        ] {
-            let inner = Inner::default();
-            let mut service = layer().max_body_size(1000).layer(inner.clone());
-            let (body, probe) = Script::new(steps);
-            let mut response = task::spawn(service.call(callback(body)));
-            if response.poll().is_pending() {
-                probe.wake();
-                assert_ready_ok!(response.poll());
-            }
-            assert_eq!(Arc::strong_count(&inner.services), 2);
-            assert_eq!(inner.calls(), 0);
         }
     }
 }

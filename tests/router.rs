@@ -15,20 +15,19 @@ use axum::{Router, extract::State, routing::post};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, Version};
 use http_body_util::Full;
-use serde::Deserialize;
 use tokio_test::{assert_pending, assert_ready, assert_ready_ok, task};
-use tower::{Layer, Service, ServiceExt, limit::ConcurrencyLimit, service_fn};
+use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_tencent_chat::{
-    Acknowledge, BlackListAdd, BlackListDelete, Callback, CallbackResponse, CallbackRouter,
-    FriendAdd, FriendAddLayer, FriendDelete, Packet, Rejection, RejectionKind, RequestBody,
-    acknowledge, test_util::CallbackRequest,
+    Acknowledge, Acknowledged, AnyCallback, BlackListAdd, BlackListDelete, Callback,
+    CallbackResponse, CallbackRouter, FriendAdd, FriendAddLayer, FriendDelete, Packet,
+    RejectionKind, RequestBody, acknowledge, test_util::CallbackRequest,
 };
 use tower_test::mock;
 
 use common::{
     APP_ID, BLACK_LIST_ADD, FRIEND_ADD, FRIEND_DELETE, OK, TOKEN, chat, fail, kind, now,
     script::{Probe, Script, Step, data, trailers},
-    stalled, text, token,
+    text, token,
 };
 
 type Body = Full<Bytes>;
@@ -112,39 +111,6 @@ async fn on_axum_handlers_with_and_without_state_and_services_are_routes() {
     assert_eq!(response.status(), StatusCode::NOT_FOUND);
 }
 
-/// A webhook of which there are as many as are wanted.
-#[derive(Deserialize)]
-struct Numbered<const N: usize> {}
-
-impl<const N: usize> Packet for Numbered<N> {
-    const COMMAND: &'static str = ["Numbered.0", "Numbered.1", "Numbered.2", "Numbered.3"][N];
-}
-
-#[tokio::test]
-async fn each_of_many_routes_gets_its_own_callbacks() {
-    let router = CallbackRouter::new(APP_ID)
-        .route::<Numbered<0>>(service_fn(named::<Numbered<0>, Body>))
-        .route::<Numbered<1>>(service_fn(named::<Numbered<1>, Body>))
-        .route::<FriendAdd>(service_fn(named::<FriendAdd, Body>))
-        .route::<Numbered<2>>(service_fn(named::<Numbered<2>, Body>))
-        .route::<Numbered<3>>(service_fn(named::<Numbered<3>, Body>));
-    for command in [
-        "Numbered.0",
-        "Numbered.1",
-        "Numbered.2",
-        "Numbered.3",
-        FriendAdd::COMMAND,
-    ] {
-        let body = format!(r#"{{"CallbackCommand":"{command}","PairList":[]}}"#);
-        let request = CallbackRequest::new(command, APP_ID, body).build();
-        let response = router.clone().oneshot(request).await.unwrap();
-        assert_eq!(text(response).await, command);
-    }
-    let in_lower_case = CallbackRequest::new("numbered.0", APP_ID, "{}").build();
-    let response = router.oneshot(in_lower_case).await.unwrap();
-    assert_eq!(text(response).await, OK);
-}
-
 #[test]
 #[should_panic(expected = "Sns.CallbackFriendAdd has a route already")]
 fn a_webhook_has_one_route() {
@@ -194,6 +160,37 @@ async fn a_router_may_be_configured_after_its_routes() {
 }
 
 #[tokio::test]
+async fn others_are_every_webhook_without_a_route() {
+    async fn any(request: Inner) -> Answer {
+        let any = request.extensions().get::<AnyCallback>().unwrap();
+        assert!(request.extensions().get::<Callback<FriendAdd>>().is_none());
+        Ok(said(&format!("any {}", any.command())))
+    }
+    let router = CallbackRouter::new(APP_ID)
+        .route_others(service_fn(any))
+        .route::<FriendAdd>(service_fn(named::<FriendAdd, Body>))
+        .fallback(service_fn(async |_: Request<Body>| Ok(said("fallback"))));
+    let other_app = CallbackRequest::new("State.StateChange", 7, "{}").uri();
+    for (uri, expected) in [
+        (chat().uri(), FriendAdd::COMMAND),
+        (state_change().uri(), "any State.StateChange"),
+        (
+            other_app,
+            &*fail("the SdkAppid parameter does not match this app"),
+        ),
+        (
+            "/?SdkAppid=1400000000&CallbackCommand=".parse().unwrap(),
+            "any ",
+        ),
+        ("/?SdkAppid=1400000000".parse().unwrap(), "fallback"),
+    ] {
+        let request = Request::post(&uri).body(Body::from(FRIEND_ADD)).unwrap();
+        let response = router.clone().oneshot(request).await.unwrap();
+        assert_eq!(text(response).await, expected, "{uri}");
+    }
+}
+
+#[tokio::test]
 async fn errors_pass_whatever_their_type() {
     let router = CallbackRouter::new(APP_ID)
         .route::<FriendAdd>(service_fn(async |_: Inner| {
@@ -209,26 +206,6 @@ async fn errors_pass_whatever_their_type() {
         let error = router.clone().oneshot(request.build()).await.unwrap_err();
         assert_eq!(error, expected);
     }
-}
-
-#[test]
-fn a_route_is_polled_ready_only_after_the_callback_has_been_parsed() {
-    let (route, mut handle): (_, Handle) = mock::pair();
-    let mut router = CallbackRouter::new(APP_ID).route::<FriendAdd>(route);
-    // A service that fails when it is asked tells when it is.
-    handle.send_error("asked");
-    let malformed = Request::post(chat().uri()).body(Script::new([data("{")]).0);
-    let mut refused = task::spawn(router.call(malformed.unwrap()));
-    let response = assert_ready_ok!(refused.poll());
-    assert!(response.extensions().get::<Rejection>().is_some());
-
-    let (request, probe) = stalled();
-    let mut future = task::spawn(router.call(request));
-    assert_pending!(future.poll());
-    probe.wake();
-    let error = assert_ready!(future.poll()).unwrap_err();
-    assert_eq!(error.to_string(), "asked");
-    assert!(probe.is_dropped());
 }
 
 #[test]
@@ -265,33 +242,6 @@ fn a_route_and_a_fallback_that_are_not_ready_are_waited_for() {
     let (_, respond) = assert_ready!(rest.poll_request()).unwrap();
     respond.send_response(said("the fallback's answer"));
     assert_ready_ok!(other.poll());
-}
-
-#[test]
-fn a_stalled_upload_holds_no_permit_of_its_route() {
-    let (route, mut handle): (_, Handle) = mock::pair();
-    let route = ConcurrencyLimit::new(route, 1);
-    let mut router = CallbackRouter::new(APP_ID).route::<FriendAdd>(route);
-    let mut answer = || {
-        let (_, respond) = assert_ready!(handle.poll_request()).expect("a request");
-        respond.send_response(said("the route's answer"));
-    };
-    let (request, probe) = stalled();
-    let mut upload = task::spawn(router.call(request));
-    assert_pending!(upload.poll());
-    let (second, second_probe) = stalled();
-    let mut second = task::spawn(router.call(second));
-    assert_pending!(second.poll());
-    second_probe.wake();
-    assert_pending!(second.poll());
-    answer();
-    assert_ready_ok!(second.poll());
-    drop(second);
-
-    probe.wake();
-    assert_pending!(upload.poll());
-    answer();
-    assert_ready_ok!(upload.poll());
 }
 
 /// Counts its clones.
@@ -384,6 +334,8 @@ async fn what_has_any_of_tencents_parameters_is_acknowledged_and_the_rest_is_not
                 from_handler.await.unwrap(),
                 from_router.map(axum::body::Body::new),
             ] {
+                let mark = response.extensions().get::<Acknowledged>();
+                assert_eq!(mark.is_some(), is_webhook, "{uri}");
                 if is_webhook {
                     assert_eq!(response.status(), StatusCode::OK, "{uri}");
                     assert_eq!(response.headers()["content-type"], "application/json");
@@ -397,13 +349,13 @@ async fn what_has_any_of_tencents_parameters_is_acknowledged_and_the_rest_is_not
     }
 }
 
-type Acknowledged = Pin<Box<dyn Future<Output = Response<()>>>>;
+type Acknowledging = Pin<Box<dyn Future<Output = Response<()>>>>;
 
 /// The future that acknowledges this body, of `Acknowledge` and of a router without routes.
 fn acknowledged(
     request: impl Fn() -> Request<()>,
     body: impl Fn() -> (Script, Probe),
-) -> [(task::Spawn<Acknowledged>, Probe); 2] {
+) -> [(task::Spawn<Acknowledging>, Probe); 2] {
     let scripted = || {
         let (body, probe) = body();
         (request().map(|()| body), probe)
@@ -411,9 +363,9 @@ fn acknowledged(
     let (one, first) = scripted();
     let (two, second) = scripted();
     let one = Acknowledge::<Body>::new().call(one);
-    let one: Acknowledged = Box::pin(async { one.await.unwrap().map(drop) });
+    let one: Acknowledging = Box::pin(async { one.await.unwrap().map(drop) });
     let two = CallbackRouter::<_, Body, Infallible>::new(APP_ID).call(two);
-    let two: Acknowledged = Box::pin(async { two.await.unwrap().map(drop) });
+    let two: Acknowledging = Box::pin(async { two.await.unwrap().map(drop) });
     [(task::spawn(one), first), (task::spawn(two), second)]
 }
 

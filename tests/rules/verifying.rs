@@ -1,12 +1,15 @@
 //! What the URL of a callback has to say.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, SystemTime},
+};
 
 use tower_tencent_chat::{FriendAdd, RejectionKind::*, Token};
 
 use crate::{
     broken,
-    common::{TIME, at, chat, layer, now, signed, signed_layer},
+    common::{TIME, TOKEN, at, chat, layer, now, signed, signed_layer, token},
     outcome,
 };
 
@@ -53,6 +56,33 @@ async fn no_clock_and_no_window_is_too_large() {
 async fn without_a_token_the_clock_is_not_asked() {
     let layer = layer().clock(|| unreachable!("no token, no time"));
     assert_eq!(broken(&layer, chat().build()).await, None);
+}
+
+#[tokio::test]
+async fn tokens_from_a_source_are_asked_for_each_callback() {
+    let source = Arc::new(Mutex::new(Vec::new()));
+    let tokens = Arc::clone(&source);
+    let layer = layer()
+        .token(token("forgotten"))
+        .tokens_from(move || tokens.lock().unwrap().clone().into())
+        .clock(now);
+    for (tokens, by, expected) in [
+        (vec![], TOKEN, Some(SignMismatch)),
+        (vec![TOKEN], TOKEN, None),
+        (vec![TOKEN], "forgotten", Some(SignMismatch)),
+        (vec!["next-token", TOKEN], TOKEN, None),
+        (vec!["next-token"], TOKEN, Some(SignMismatch)),
+    ] {
+        *source.lock().unwrap() = tokens.into_iter().map(token).collect();
+        let request = chat().signed(&token(by), now()).build();
+        assert_eq!(broken(&layer, request).await, expected, "{by}");
+    }
+    *source.lock().unwrap() = Vec::new();
+    let unsigned = broken(&layer, chat().build()).await;
+    assert_eq!(unsigned, Some(SignMismatch));
+    // What is called last counts.
+    let fixed = layer.token(token(TOKEN));
+    assert_eq!(broken(&fixed, signed().build()).await, None);
 }
 
 #[tokio::test]
