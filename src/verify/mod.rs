@@ -157,7 +157,8 @@ mod tests {
         ] {
             let rejection = rules
                 .verify(&Method::POST, &url.parse().unwrap())
-                .err().unwrap();
+                .err()
+                .unwrap();
             let (kind, debug) = (rejection.kind(), format!("{rejection:?}"));
             assert_eq!(debug, format!("Rejection({kind:?}, {expected})"));
         }
