@@ -17,10 +17,12 @@ use http_body_util::{BodyExt, Full};
 use serde::Deserialize;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_tencent_chat::{
-    AccountPair, Acknowledge, BlackListAdd, BlackListDelete, Callback, CallbackContext,
-    CallbackLayer, CallbackResponse, CallbackRouter, CallbackService, ClientCmd, FriendAdd,
-    FriendAddService, FriendDelete, FriendPair, InvalidToken, Packet, Platform, Rejection,
-    RejectionKind, RequestBody, ResponseBody, Token, UserId, test_util::CallbackRequest,
+    AccountPair, Acknowledge, Acknowledged, AnyCallback, BlackListAdd, BlackListDelete, Callback,
+    CallbackContext, CallbackLayer, CallbackResponse, CallbackRouter, CallbackService, ClientCmd,
+    FriendAdd, FriendAddService, FriendDelete, FriendPair, InvalidToken, Packet, Platform,
+    Rejection, RejectionKind, RequestBody, ResponseBody, Token, UserId,
+    acknowledge_others::AcknowledgeOthersLayer, same_body::SameBodyLayer,
+    test_util::CallbackRequest,
 };
 
 use crate::{
@@ -60,6 +62,7 @@ impl<B> Service<Request<B>> for Inner {
 type Future<S, B, P> = <CallbackService<S, P> as Service<Request<B>>>::Future;
 type Router<B> = CallbackRouter<B, Full<Bytes>, Infallible>;
 type RouterFuture<B> = <Router<B> as Service<Request<B>>>::Future;
+type Whole = Full<Bytes>;
 
 fn send<T: Send>() {}
 fn send_sync<T: Send + Sync>() {}
@@ -70,67 +73,34 @@ fn error<T: std::error::Error + Clone + Send + Sync + 'static>() {}
 fn value<T: Clone + Debug + Eq + Send + Sync>() {}
 fn hash<T: Hash>() {}
 
+/// A tuple is what all of its parts are.
 #[test]
-fn what_servers_share_is_send_sync_and_clone_for_every_packet() {
-    send_sync::<CallbackLayer<Rc<str>>>();
-    send_sync::<CallbackService<(), Rc<str>>>();
-    send_sync::<Router<axum::body::Body>>();
-    send_sync::<Callback<Plain>>();
-    send_sync::<Token>();
-    send_sync::<InvalidToken>();
-    send_sync::<Rejection>();
-    send_sync::<CallbackContext>();
-    send_sync::<CallbackResponse>();
-    send_sync::<CallbackRequest>();
-    send_sync::<Acknowledge<Rc<str>>>();
-    send_sync::<RequestBody<Full<Bytes>>>();
-    send_sync::<ResponseBody<Full<Bytes>>>();
-    clone::<CallbackLayer<Rc<str>>>();
-    clone::<CallbackService<Inner, Plain>>();
-    clone::<CallbackRouter<Inner, Inner, Inner>>();
-    clone::<Callback<Plain>>();
-    clone::<Token>();
-    clone::<Acknowledge<Inner>>();
-    clone::<CallbackRequest>();
-    clone::<RequestBody<Full<Bytes>>>();
-    clone::<ResponseBody<Full<Bytes>>>();
+fn the_public_types_promise_what_they_did() {
+    send_sync::<(CallbackLayer<Rc<str>>, SameBodyLayer<Rc<str>>)>();
+    send_sync::<(CallbackService<(), Rc<str>>, Router<axum::body::Body>)>();
+    send_sync::<(AcknowledgeOthersLayer<Rc<str>>, Acknowledge<Rc<str>>)>();
+    send_sync::<(Callback<Plain>, AnyCallback, CallbackRequest, Acknowledged)>();
+    send_sync::<(Token, RequestBody<Whole>, ResponseBody<Whole>)>();
     send::<Future<Inner, axum::body::Body, Plain>>();
     send::<RouterFuture<axum::body::Body>>();
-}
 
-#[test]
-fn everything_shows_itself_whatever_the_packet() {
-    debug::<CallbackLayer<Plain>>();
-    debug::<CallbackService<(), Plain>>();
-    debug::<CallbackRouter<Inner, Inner, Inner>>();
-    debug::<Callback<FriendAdd>>();
-    debug::<Token>();
-    debug::<Acknowledge<Inner>>();
-    debug::<CallbackRequest>();
-    debug::<RequestBody<Inner>>();
-    debug::<ResponseBody<Inner>>();
-    debug::<Future<Inner, Full<Bytes>, Plain>>();
-    debug::<RouterFuture<Full<Bytes>>>();
-}
+    clone::<(CallbackLayer<Rc<str>>, AcknowledgeOthersLayer<Rc<str>>)>();
+    clone::<CallbackService<Inner, Plain>>();
+    clone::<CallbackRouter<Inner, Inner, Inner>>();
+    clone::<(Callback<Plain>, AnyCallback, Token, CallbackRequest)>();
+    clone::<(Acknowledge<Inner>, RequestBody<Whole>, Acknowledged)>();
+    clone::<ResponseBody<Whole>>();
 
-#[test]
-fn values_compare_and_errors_are_errors() {
-    value::<FriendAdd>();
-    value::<FriendDelete>();
-    value::<BlackListAdd>();
-    value::<BlackListDelete>();
-    value::<FriendPair>();
-    value::<AccountPair>();
-    value::<ClientCmd>();
-    value::<Platform>();
-    value::<UserId>();
-    value::<CallbackContext>();
-    value::<CallbackResponse>();
-    value::<RejectionKind>();
-    hash::<ClientCmd>();
-    hash::<Platform>();
-    hash::<UserId>();
-    hash::<RejectionKind>();
+    debug::<(CallbackLayer<Plain>, CallbackService<(), Plain>)>();
+    debug::<(CallbackRouter<Inner, Inner, Inner>, Acknowledge<Inner>)>();
+    debug::<(Callback<FriendAdd>, AnyCallback, Token, CallbackRequest)>();
+    debug::<(RequestBody<Inner>, ResponseBody<Inner>, Acknowledged)>();
+    debug::<(RouterFuture<Whole>, Future<Inner, Whole, Plain>)>();
+
+    value::<(FriendAdd, FriendDelete, BlackListAdd, BlackListDelete)>();
+    value::<(FriendPair, AccountPair, ClientCmd, Platform, UserId)>();
+    value::<(CallbackContext, CallbackResponse, RejectionKind)>();
+    hash::<(ClientCmd, Platform, UserId, RejectionKind)>();
     copy::<RejectionKind>();
     error::<Rejection>();
     error::<InvalidToken>();
