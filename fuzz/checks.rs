@@ -1,385 +1,312 @@
-//! What has to hold of any input: each function is a fuzz target, and panics where it doesn't.
+//! What has to hold of any input: each of the three functions without a receiver is a fuzz target, and
+//! panics if it doesn't.
 //!
-//! The crate's own tests run these too, over the seeds and over generated input.
-#![allow(dead_code, reason = "everybody needs a part of it")]
+//! The crate's own tests run these too, over the seeds, the vectors and generated requests.
+#![allow(dead_code, reason = "a fuzz target needs a part of it")]
 
 use std::{
     collections::VecDeque,
     convert::Infallible,
+    fmt::Debug,
     future::{Ready, ready},
     pin::{Pin, pin},
-    sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
     time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header::CONTENT_LENGTH};
-use http_body::{Body, Frame, SizeHint};
-use serde_json::Value;
+use http::{HeaderMap, Request, Response, header::CONTENT_LENGTH};
+use http_body::{Body, Frame};
+use serde::Serialize;
 use tower_layer::Layer;
 use tower_service::Service;
 use tower_tencent_chat::{
-    Callback, CallbackContext, ClientCmd, FriendAdd, FriendAddLayer, Packet, Rejection,
-    RejectionKind, RequestBody, Token, UserId,
+    BlackListAdd, Callback, CallbackLayer, CallbackRouter, FriendAdd, Packet, Rejection, Token,
 };
 
-pub(crate) const APP: u64 = 1400000000;
-pub(crate) const NOW: u64 = 1669872112;
-const WINDOW: u64 = 60;
-const TOKEN: &str = "xxxxyyyy";
+#[path = "json.rs"]
+mod json;
+#[path = "reference.rs"]
+pub(crate) mod reference;
 
-pub(crate) fn token() -> Token {
-    Token::new(TOKEN).expect("a valid token")
-}
+use self::reference::{Case, Outcome, Received, Settings, Step, Webhook};
 
-/// A layer that requires a signature, at the time of Tencent's example.
-pub(crate) fn signed_layer() -> FriendAddLayer {
-    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(NOW);
-    FriendAddLayer::new(APP).token(token()).clock(move || now)
-}
-
-/// The target `query`: whether a request is the layer's own, and what is said of its URL, is what a
-/// plain list of the decoded parameters says.
+/// The target `query`: a query string, with and without a token, and with two methods.
 pub(crate) fn query(data: &[u8]) {
-    let Some(uri) = std::str::from_utf8(data).ok().and_then(uri) else {
+    let Ok(query) = std::str::from_utf8(data) else {
         return;
     };
-    for (layer, signed) in [(signed_layer(), true), (FriendAddLayer::new(APP), false)] {
-        for method in [Method::POST, Method::GET] {
-            let expected = expected_of_url(&method, &uri, signed);
-            let request = request_to(method, &uri, Pieces::whole(friend_add()));
-            match (outcome(&layer, request), expected) {
-                (Outcome::PassedThrough(_), None) => (),
-                (Outcome::Refused(kind), Some(Err(expected))) => {
-                    assert_eq!(kind, expected, "{uri}");
-                }
-                (Outcome::Delivered(delivered), Some(Ok(expected))) => {
-                    expected.assert_is(delivered.callback.context());
-                }
-                (outcome, expected) => panic!("{uri}: {outcome:?}, expected {expected:?}"),
-            }
+    for tokens in [vec![], vec!["xxxxyyyy".to_owned()]] {
+        for method in ["POST", "GET"] {
+            let mut case = case(query, r#"{"PairList":[]}"#.into());
+            case.settings.tokens.clone_from(&tokens);
+            case.method = method.to_owned();
+            check(&case);
         }
     }
 }
 
-/// The target `packet`: a body is a packet where its `serde_json::Value` is one, with the same
-/// fields; and a packet survives being written and read.
+/// The target `packet`: a body. What is received survives being written and read.
 pub(crate) fn packet(data: &[u8]) {
-    let receive = |body: Bytes| {
-        let request = request_to(Method::POST, &own_url(), Pieces::whole(body));
-        match outcome(&FriendAddLayer::new(APP), request) {
-            Outcome::PassedThrough(_) => panic!("a callback was not seen"),
-            Outcome::Delivered(delivered) => Ok(delivered.callback),
-            Outcome::Refused(kind) => Err(kind),
-        }
+    let receive = |body| {
+        check(&case(
+            "CallbackCommand=Sns.CallbackFriendAdd&SdkAppid=1400000000",
+            body,
+        ))
     };
-
-    let received = receive(Bytes::copy_from_slice(data));
-    let value = serde_json::from_slice::<Value>(data);
-    match &received {
-        Ok(callback) => {
-            if let Ok(value) = &value {
-                assert_fields(callback, value);
-            }
-            let text = serde_json::to_vec(&**callback).expect("a packet serializes");
-            let again = receive(text.into()).expect("what was written is a packet");
-            assert_eq!(**callback, *again);
-        }
-        Err(RejectionKind::MalformedPacket | RejectionKind::CommandMismatch) => (),
-        Err(kind) => panic!("{kind:?}"),
-    }
-
-    // Written anew there are no fields that come twice, and so the value knows all.
-    if let Ok(value) = value {
-        let received = receive(value.to_string().into());
-        assert_eq!(received.as_ref().err().copied(), expected_of_packet(&value));
-        if let Ok(callback) = received {
-            assert_fields(&callback, &value);
-        }
-    }
+    let Some(Outcome::Received(received)) = receive(Bytes::copy_from_slice(data)) else {
+        return;
+    };
+    let packet: FriendAdd = serde_json::from_slice(data).expect("it was received");
+    let written = serde_json::to_vec(&packet).expect("it serializes");
+    assert_eq!(receive(written.into()), Some(Outcome::Received(received)));
 }
 
-/// The target `request`: how a body is cut into frames changes nothing. The input is a line of cuts,
-/// a line with the URL, and the body.
+/// The target `request`: a line of cuts, a line with the query, and the body. Each byte of the cuts is
+/// `Pending`, trailers, an error, or the length of a frame. The first decides the limit and whether the
+/// body is announced.
 pub(crate) fn request(data: &[u8]) {
     let mut parts = data.splitn(3, |&byte| byte == b'\n');
-    let (Some(cuts), Some(url), Some(body)) = (parts.next(), parts.next(), parts.next()) else {
+    let (Some(cuts), Some(query), Some(body)) = (parts.next(), parts.next(), parts.next()) else {
         return;
     };
-    let Some(uri) = std::str::from_utf8(url).ok().and_then(uri) else {
+    let Ok(query) = std::str::from_utf8(query) else {
         return;
     };
-    let limit = cuts.first().map_or(0, |&byte| usize::from(byte) * 8);
-    let layer = signed_layer().max_body_size(limit);
-
-    let pieces = Pieces::cut(body, cuts);
-    let most_polls = pieces.steps.len() + 1;
-    let polls = Arc::clone(&pieces.polls);
-    let in_pieces = outcome(&layer, request_to(Method::POST, &uri, pieces));
-    let polls = *polls.lock().unwrap();
-    assert!(polls <= most_polls, "{polls} polls");
-
-    let whole = Pieces::whole(Bytes::copy_from_slice(body));
-    let expected = outcome(&layer, request_to(Method::POST, &uri, whole));
-    assert_eq!(in_pieces, expected);
-    match &in_pieces {
-        Outcome::PassedThrough(bytes) => assert_eq!(bytes, body),
-        Outcome::Delivered(delivered) => assert_eq!(delivered.body, body),
-        Outcome::Refused(RejectionKind::BodyTooLarge) => assert!(body.len() > limit),
-        Outcome::Refused(RejectionKind::MalformedPacket | RejectionKind::CommandMismatch) => {
-            assert!(body.len() <= limit);
-        }
-        Outcome::Refused(_) => assert_eq!(polls, 0, "a refusal by the URL reads nothing"),
-    }
-}
-
-fn uri(query: &str) -> Option<Uri> {
-    format!("/?{query}").parse().ok()
-}
-
-pub(crate) fn own_url() -> Uri {
-    uri("CallbackCommand=Sns.CallbackFriendAdd&SdkAppid=1400000000").expect("a valid URL")
-}
-
-fn friend_add() -> Bytes {
-    Bytes::from_static(br#"{"CallbackCommand":"Sns.CallbackFriendAdd","PairList":[]}"#)
-}
-
-fn request_to(method: Method, uri: &Uri, body: Pieces) -> Request<Pieces> {
-    let mut request = Request::new(body);
-    *request.method_mut() = method;
-    *request.uri_mut() = uri.clone();
-    if request.body().is_announced {
-        let length = HeaderValue::from(request.body().rest);
-        request.headers_mut().insert(CONTENT_LENGTH, length);
-    }
-    request
-}
-
-/// What the list of decoded parameters says: `None` where the request is not the layer's own.
-fn expected_of_url(
-    method: &Method,
-    uri: &Uri,
-    signed: bool,
-) -> Option<Result<Parameters, RejectionKind>> {
-    use RejectionKind::*;
-
-    let list: Vec<(String, String)> =
-        form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
-            .into_owned()
-            .collect();
-    let all = |name: &str| {
-        let with_name = list.iter().filter(|(present, _)| present == name);
-        with_name.map(|(_, value)| &**value).collect::<Vec<_>>()
-    };
-    let first = |name: &str| all(name).first().map(|value| (*value).to_owned());
-
-    if !all("CallbackCommand").contains(&FriendAdd::COMMAND) {
-        return None;
-    }
-    let fault = || {
-        if method != Method::POST {
-            return Some(MethodNotAllowed);
-        }
-        if [
-            "CallbackCommand",
-            "SdkAppid",
-            "contenttype",
-            "ClientIP",
-            "OptPlatform",
-            "Sign",
-            "RequestTime",
-        ]
+    let mut rest = Bytes::copy_from_slice(body);
+    let mut steps: Vec<Step> = cuts
         .iter()
-        .any(|name| all(name).len() > 1)
-        {
-            return Some(DuplicateParameter);
-        }
-        match first("SdkAppid") {
-            None => return Some(MissingParameter),
-            Some(id) if number(&id) != Some(APP) => return Some(SdkAppIdMismatch),
-            Some(_) => (),
-        }
-        if first("contenttype").is_some_and(|value| !value.eq_ignore_ascii_case("json")) {
-            return Some(UnsupportedContentType);
-        }
-        if !signed {
-            return None;
-        }
-        let (Some(text), Some(sign)) = (first("RequestTime"), first("Sign")) else {
-            return Some(MissingParameter);
-        };
-        // Any other text has another signature, which nobody finds by chance.
-        let signed = number(&text).filter(|time| {
-            text == time.to_string() && sign.to_ascii_lowercase() == token().sign(*time)
+        .map(|cut| match cut {
+            b'.' => Step::Pending,
+            b'!' => Step::Trailers,
+            b'/' => Step::Break,
+            &length => Step::Data(rest.split_to(usize::from(length).min(rest.len()))),
+        })
+        .collect();
+    steps.push(Step::Data(rest));
+    let first = usize::from(cuts.first().copied().unwrap_or_default());
+    let mut case = case(query, Bytes::new());
+    case.settings.tokens = vec!["xxxxyyyy".to_owned()];
+    case.settings.max_body_size = 8 * first;
+    case.content_length = (first % 2 == 0).then_some(body.len());
+    case.body = steps;
+    check(&case);
+}
+
+/// A request to an app without a token.
+fn case(query: &str, body: Bytes) -> Case {
+    Case {
+        webhook: Webhook::FriendAdd,
+        settings: Settings {
+            sdk_app_id: 1400000000,
+            tokens: Vec::new(),
+            window_ms: 60_000,
+            now_ms: 1_669_872_112_000,
+            max_body_size: 1024 * 1024,
+        },
+        method: "POST".to_owned(),
+        query: query.to_owned(),
+        content_length: None,
+        body: vec![Step::Data(body)],
+    }
+}
+
+/// Sends a case through the layer and the router, and compares what comes of it with what the reference
+/// says, which is returned; `None` if no URL looks like that.
+pub(crate) fn check(case: &Case) -> Option<Outcome> {
+    build(case)?;
+    let expected = reference::judge(case);
+    match case.webhook {
+        Webhook::FriendAdd => check_each::<FriendAdd>(case, &expected),
+        Webhook::BlackListAdd => check_each::<BlackListAdd>(case, &expected),
+    }
+    Some(expected)
+}
+
+fn check_each<P: Fields>(case: &Case, expected: &Outcome) {
+    let settings = &case.settings;
+    let now = SystemTime::UNIX_EPOCH + Duration::from_millis(settings.now_ms);
+    let tokens = settings
+        .tokens
+        .iter()
+        .map(|token| Token::new(token).expect("a valid token"));
+    let layer = CallbackLayer::<P>::new(settings.sdk_app_id)
+        .tokens(tokens.clone())
+        .request_time_window(Duration::from_millis(settings.window_ms))
+        .max_body_size(settings.max_body_size)
+        .clock(move || now);
+    check_one(case, expected, layer.layer(Inner::<P>::NEW));
+    let router = CallbackRouter::new(settings.sdk_app_id)
+        .tokens(tokens)
+        .request_time_window(Duration::from_millis(settings.window_ms))
+        .max_body_size(settings.max_body_size)
+        .clock(move || now)
+        .route::<P>(Inner::<P>::NEW)
+        .fallback(Inner::<P>::NEW);
+    check_one(case, expected, router);
+}
+
+fn check_one<S, B>(case: &Case, expected: &Outcome, mut service: S)
+where
+    S: Service<Request<Script>, Response = Response<B>, Error = Infallible>,
+{
+    let request = build(case).expect("a URL");
+    let sent = head(&request);
+    let Ok(response) = finish(pin!(service.call(request)), |future, cx| future.poll(cx));
+    let Some(seen) = response.extensions().get::<Seen>() else {
+        let rejection = response.extensions().get::<Rejection>();
+        let kind = rejection.expect("a rejection").kind();
+        assert_eq!(&Outcome::Rejected(kind), expected, "{case:?}");
+        return;
+    };
+    let outcome = match seen.received.clone() {
+        Some(received) => Outcome::Received(received),
+        None => Outcome::PassesThrough,
+    };
+    assert_eq!(&outcome, expected, "{case:?}");
+    assert_eq!(seen.head, sent);
+    assert_eq!(seen.bytes, case.bytes());
+    let is_untouched = *expected == Outcome::PassesThrough;
+    assert_eq!(seen.is_broken, is_untouched && case.is_broken());
+}
+
+fn build(case: &Case) -> Option<Request<Script>> {
+    let mut request = Request::builder()
+        .method(&*case.method)
+        .uri(format!("/callback?{}", case.query))
+        .extension("kept")
+        .header("cookie", "a=b")
+        .header("cookie", "c=d");
+    if let Some(length) = case.content_length {
+        request = request.header(CONTENT_LENGTH, length);
+    }
+    request.body(Script(case.body.clone().into())).ok()
+}
+
+fn head<B>(request: &Request<B>) -> String {
+    let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+    let extension = request.extensions().get::<&str>();
+    format!("{method} {uri} {headers:?} {extension:?}")
+}
+
+/// A callback is the same after it was written and read.
+fn survives_a_queue<P: Fields>(callback: &Callback<P>) {
+    let written = serde_json::to_vec(callback).expect("it serializes");
+    let read: Callback<P> = serde_json::from_slice(&written).expect("it was written");
+    assert_eq!(read, *callback);
+}
+
+/// The packets in the words of the reference.
+trait Fields: Packet + Serialize + PartialEq + Debug {
+    fn received(callback: &Callback<Self>) -> Received;
+}
+
+impl Fields for FriendAdd {
+    fn received(callback: &Callback<Self>) -> Received {
+        let pairs = callback.pair_list.iter().map(|pair| {
+            let initiator = pair.initiator_account.clone().map(String::from);
+            let [from, to] = [&pair.from_account, &pair.to_account].map(ToString::to_string);
+            (from, to, initiator)
         });
-        match signed {
-            None => Some(SignMismatch),
-            Some(time) if time.abs_diff(NOW) > WINDOW => Some(StaleRequestTime),
-            Some(_) => None,
+        Received {
+            pairs: pairs.collect(),
+            client_cmd: callback.client_cmd.clone(),
+            admin_account: callback.admin_account.clone().map(String::from),
+            force_flag: callback.force_flag,
+            context: context(callback),
         }
-    };
-    Some(match fault() {
-        Some(kind) => Err(kind),
-        None => Ok(Parameters {
-            client_ip: first("ClientIP"),
-            platform: first("OptPlatform"),
-            request_id: list
-                .iter()
-                .find(|(name, _)| name == "RequestId" || name == "RequestID")
-                .map(|(_, value)| value.clone()),
-            request_time: signed.then(|| first("RequestTime").expect("a time")),
-        }),
-    })
+    }
 }
 
-fn number(text: &str) -> Option<u64> {
-    let is_decimal = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    is_decimal.then(|| text.parse().ok()).flatten()
-}
-
-/// What the URL of a callback says besides being right.
-#[derive(Debug)]
-struct Parameters {
-    client_ip: Option<String>,
-    platform: Option<String>,
-    request_id: Option<String>,
-    request_time: Option<String>,
-}
-
-impl Parameters {
-    fn assert_is(&self, context: &CallbackContext) {
-        assert_eq!(context.sdk_app_id, APP);
-        let client_ip = self.client_ip.as_ref().and_then(|ip| ip.parse().ok());
-        assert_eq!(context.client_ip, client_ip);
-        let platform = self.platform.as_ref().map(|text| text.parse().unwrap());
-        assert_eq!(context.platform, platform);
-        assert_eq!(context.request_id.as_deref(), self.request_id.as_deref());
-        let request_time = self.request_time.as_ref().map(|text| {
-            SystemTime::UNIX_EPOCH + Duration::from_secs(text.parse().expect("a number"))
+impl Fields for BlackListAdd {
+    fn received(callback: &Callback<Self>) -> Received {
+        let pairs = callback.pair_list.iter().map(|pair| {
+            let [from, to] = [&pair.from_account, &pair.to_account].map(ToString::to_string);
+            (from, to, None)
         });
-        assert_eq!(context.request_time, request_time);
-    }
-}
-
-/// What is wrong with a packet, as its value tells.
-pub(crate) fn expected_of_packet(value: &Value) -> Option<RejectionKind> {
-    let malformed = Some(RejectionKind::MalformedPacket);
-    let Some(packet) = value.as_object() else {
-        return malformed;
-    };
-    match packet.get("CallbackCommand").and_then(Value::as_str) {
-        None => return malformed,
-        Some(command) if command != FriendAdd::COMMAND => {
-            return Some(RejectionKind::CommandMismatch);
+        Received {
+            pairs: pairs.collect(),
+            client_cmd: None,
+            admin_account: None,
+            force_flag: false,
+            context: context(callback),
         }
-        Some(_) => (),
-    }
-    // `get` finds nothing in what is not an object.
-    let is_pair = |pair: &Value| {
-        let accounts = ["From_Account", "To_Account"].map(|name| pair.get(name));
-        accounts
-            .iter()
-            .all(|account| account.is_some_and(Value::is_string))
-    };
-    let pairs = packet.get("PairList").and_then(Value::as_array);
-    if pairs.is_some_and(|pairs| pairs.iter().all(is_pair)) {
-        None
-    } else {
-        malformed
     }
 }
 
-/// Compares the fields of a packet with those of its value.
-pub(crate) fn assert_fields(packet: &FriendAdd, value: &Value) {
-    let account = |value: &Value| match value.as_str() {
-        None | Some("") => None,
-        Some(text) => Some(UserId::from(text)),
-    };
-    assert_eq!(value["CallbackCommand"], FriendAdd::COMMAND);
-    let pairs = value["PairList"].as_array().expect("a list");
-    assert_eq!(packet.pair_list.len(), pairs.len());
-    for (pair, value) in packet.pair_list.iter().zip(pairs) {
-        assert_eq!(value["From_Account"], *pair.from_account);
-        assert_eq!(value["To_Account"], *pair.to_account);
-        assert_eq!(pair.initiator_account, account(&value["Initiator_Account"]));
-    }
-    let client_cmd = value["ClientCmd"].as_str().map(|text| match text {
-        "friend_add" | "FriendAdd" => ClientCmd::FriendAdd,
-        "friend_response" | "FriendResponse" => ClientCmd::FriendResponse,
-        other => ClientCmd::Other(other.to_owned()),
+fn context<P: Packet>(callback: &Callback<P>) -> reference::Context {
+    let context = callback.context();
+    let request_time = context.request_time.map(|time| {
+        let since_epoch = time.duration_since(SystemTime::UNIX_EPOCH);
+        since_epoch.expect("a time after 1970").as_secs()
     });
-    assert_eq!(packet.client_cmd, client_cmd);
-    assert_eq!(packet.admin_account, account(&value["Admin_Account"]));
-    let is_zero = match &value["ForceFlag"] {
-        Value::Null => true,
-        Value::Bool(flag) => !flag,
-        Value::Number(number) => number.as_f64() == Some(0.0),
-        Value::String(text) => {
-            text.is_empty() || text.eq_ignore_ascii_case("false") || text.parse::<f64>() == Ok(0.0)
+    reference::Context {
+        sdk_app_id: context.sdk_app_id,
+        client_ip: context.client_ip,
+        platform: context.platform.clone(),
+        request_id: context.request_id.clone(),
+        request_time,
+    }
+}
+
+/// An inner service that answers with what it has seen.
+struct Inner<P>(std::marker::PhantomData<fn() -> P>);
+
+impl<P> Inner<P> {
+    const NEW: Self = Self(std::marker::PhantomData);
+}
+
+impl<P> Clone for Inner<P> {
+    fn clone(&self) -> Self {
+        Self::NEW
+    }
+}
+
+#[derive(Clone)]
+struct Seen {
+    head: String,
+    received: Option<Received>,
+    bytes: Vec<u8>,
+    is_broken: bool,
+}
+
+impl<P: Fields, B: Body<Data = Bytes>> Service<Request<B>> for Inner<P> {
+    type Response = Response<Script>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<Script>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let mut seen = Seen {
+            head: head(&request),
+            received: request.extensions().get().map(|callback| {
+                survives_a_queue::<P>(callback);
+                P::received(callback)
+            }),
+            bytes: Vec::new(),
+            is_broken: false,
+        };
+        let mut body = pin!(request.into_body());
+        while let Some(frame) = finish(body.as_mut(), |body, cx| body.poll_frame(cx)) {
+            match frame.map(Frame::into_data) {
+                Ok(Ok(data)) => seen.bytes.extend_from_slice(&data),
+                Ok(Err(_)) => {}
+                Err(_) => {
+                    seen.is_broken = true;
+                    break;
+                }
+            }
         }
-        Value::Array(_) | Value::Object(_) => false,
-    };
-    assert_eq!(packet.force_flag, !is_zero);
-}
-
-/// What becomes of a request.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Outcome {
-    /// It reached the inner service as it was, with these bytes as its body.
-    PassedThrough(Bytes),
-    Refused(RejectionKind),
-    Delivered(Delivered),
-}
-
-#[derive(Debug)]
-pub(crate) struct Delivered {
-    pub(crate) callback: Callback<FriendAdd>,
-    pub(crate) body: Bytes,
-}
-
-impl PartialEq for Delivered {
-    fn eq(&self, other: &Self) -> bool {
-        *self.callback == *other.callback
-            && self.callback.context() == other.callback.context()
-            && self.body == other.body
+        let mut response = Response::new(Script::from(Bytes::new()));
+        response.extensions_mut().insert(seen);
+        ready(Ok(response))
     }
 }
 
-/// Drives a request through the layer to its end.
-pub(crate) fn outcome(layer: &FriendAddLayer, request: Request<Pieces>) -> Outcome {
-    let inner = Inner::default();
-    let response = finish(
-        pin!(layer.layer(inner.clone()).call(request)),
-        |future, cx| future.poll(cx),
-    );
-    let Ok(response) = response;
-    let received = inner.received.lock().unwrap().take();
-    let rejection = response.extensions().get::<Rejection>();
-    let Some(request) = received else {
-        let rejection = rejection.expect("a response without the inner service is a refusal");
-        assert_eq!(response.status(), 200);
-        return Outcome::Refused(rejection.kind());
-    };
-    assert!(rejection.is_none());
-
-    let (head, body) = request.into_parts();
-    let mut body = pin!(body);
-    let mut bytes = Vec::new();
-    while let Some(frame) = finish(body.as_mut(), |body, cx| body.poll_frame(cx)) {
-        if let Ok(data) = frame.expect("no script fails").into_data() {
-            bytes.extend_from_slice(&data);
-        }
-    }
-    let body = Bytes::from(bytes);
-    match head.extensions.get::<Callback<FriendAdd>>().cloned() {
-        Some(callback) => Outcome::Delivered(Delivered { callback, body }),
-        None => Outcome::PassedThrough(body),
-    }
-}
-
-/// Polls until it is ready: only a body makes anything wait here, and never for long.
+/// Polls until it is ready. Only a body makes anything wait here, and never for long.
 fn finish<T: ?Sized, R>(
     mut value: Pin<&mut T>,
     poll: impl Fn(Pin<&mut T>, &mut Context<'_>) -> Poll<R>,
@@ -392,103 +319,35 @@ fn finish<T: ?Sized, R>(
     }
 }
 
-/// An inner service that keeps what it got.
-#[derive(Clone, Default)]
-struct Inner {
-    received: Arc<Mutex<Option<Request<RequestBody<Pieces>>>>>,
-}
+/// A body that does one step after the other.
+struct Script(VecDeque<Step>);
 
-impl Service<Request<RequestBody<Pieces>>> for Inner {
-    type Response = Response<()>;
-    type Error = Infallible;
-    type Future = Ready<Result<Response<()>, Infallible>>;
+#[derive(Debug)]
+struct Broken;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<RequestBody<Pieces>>) -> Self::Future {
-        let before = self.received.lock().unwrap().replace(request);
-        assert!(before.is_none(), "called twice");
-        ready(Ok(Response::new(())))
+impl From<Bytes> for Script {
+    fn from(bytes: Bytes) -> Self {
+        Self([Step::Data(bytes)].into())
     }
 }
 
-/// A body in pieces.
-pub(crate) struct Pieces {
-    steps: VecDeque<Step>,
-    rest: u64,
-    is_announced: bool,
-    polls: Arc<Mutex<usize>>,
-}
-
-#[derive(Clone)]
-enum Step {
-    Data(Bytes),
-    Trailers,
-    Pending,
-}
-
-impl Pieces {
-    pub(crate) fn whole(body: Bytes) -> Self {
-        Self {
-            rest: body.len() as u64,
-            steps: [Step::Data(body)].into(),
-            is_announced: true,
-            polls: Arc::default(),
-        }
-    }
-
-    /// Cuts a body: each byte of `cuts` is `Pending`, trailers, an empty frame, or the length of a
-    /// frame. The first decides too whether the body is announced.
-    pub(crate) fn cut(body: &[u8], cuts: &[u8]) -> Self {
-        let mut rest = Bytes::copy_from_slice(body);
-        let mut steps: VecDeque<Step> = cuts
-            .iter()
-            .map(|cut| match cut {
-                b'.' => Step::Pending,
-                b'!' => Step::Trailers,
-                b'0'..=b'9' => Step::Data(rest.split_to(usize::from(cut - b'0').min(rest.len()))),
-                &length => Step::Data(rest.split_to(usize::from(length).min(rest.len()))),
-            })
-            .collect();
-        if !rest.is_empty() {
-            steps.push_back(Step::Data(rest));
-        }
-        Self {
-            rest: body.len() as u64,
-            steps,
-            is_announced: cuts.first().is_some_and(|byte| byte % 2 == 0),
-            polls: Arc::default(),
-        }
-    }
-}
-
-impl Body for Pieces {
+impl Body for Script {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = Broken;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        *self.polls.lock().unwrap() += 1;
-        Poll::Ready(match self.steps.pop_front() {
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        Poll::Ready(match self.0.pop_front() {
             None => None,
             Some(Step::Pending) => return Poll::Pending,
             Some(Step::Trailers) => Some(Ok(Frame::trailers(HeaderMap::new()))),
-            Some(Step::Data(data)) => {
-                self.rest -= data.len() as u64;
-                Some(Ok(Frame::data(data)))
+            Some(Step::Data(data)) => Some(Ok(Frame::data(data))),
+            Some(Step::Break) => {
+                self.0.clear();
+                Some(Err(Broken))
             }
         })
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        if self.is_announced {
-            SizeHint::with_exact(self.rest)
-        } else {
-            SizeHint::default()
-        }
     }
 }

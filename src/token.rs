@@ -144,95 +144,29 @@ impl Signature {
 mod tests {
     use super::*;
 
-    const TIME: &str = "1669872112";
-    const SIGN: &str = "17773bc39a671d7b9aa835458704d2a6db81360a5940292b587d6d760d484061";
-
-    fn accepts(token: &str, sign: &str, time: &str) -> bool {
-        let signature = Signature::parse(sign).unwrap();
-        Token::new(token)
-            .unwrap()
-            .has_signed(time, &signature)
-            .into()
-    }
-
     #[test]
-    fn signs_as_tencent_does() {
-        assert_eq!(Token::new("xxxxyyyy").unwrap().sign(1669872112), SIGN);
-        let misprint = Token::new("xxxyyy").unwrap().sign(1669872112);
-        assert!(misprint.starts_with("e78a8547") && misprint.ends_with("35de"));
-    }
-
-    #[test]
-    fn accepts_its_own_signature_alone() {
-        assert!(accepts("xxxxyyyy", SIGN, TIME));
-        assert!(accepts("xxxxyyyy", &SIGN.to_uppercase(), TIME));
-        assert!(!accepts("xxxxyyyz", SIGN, TIME));
-        assert!(!accepts("xxxxyyyy", SIGN, "1669872113"));
-        assert!(!accepts("xxxxyyyy", SIGN, "01669872112"));
-        assert!(!accepts("xxxxyyyy", &SIGN.replace("061", "062"), TIME));
-    }
-
-    #[test]
-    fn a_signature_is_64_hex_digits() {
-        assert!(Signature::parse(SIGN).is_some());
-        for wrong in [
-            "",
-            &SIGN[..62],
-            &SIGN[..63],
-            &format!("{SIGN}0"),
-            &format!("{SIGN}00"),
-            &SIGN.replace('7', "g"),
-            &SIGN.replace("17", "+7"),
-            &"é".repeat(32),
-            &"界".repeat(64),
-        ] {
-            assert!(Signature::parse(wrong).is_none(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn refuses_what_no_console_takes() {
+    fn rejects_what_no_console_takes() {
+        let space = "the token contains white space or control characters";
+        let invisible = "the token contains invisible characters";
+        let long = "x".repeat(129);
+        let bytes = "界".repeat(43);
         for (text, reason) in [
             ("", "the token is empty"),
-            (&*"x".repeat(129), "the token is longer than 128 bytes"),
-            (
-                "secret\n",
-                "the token contains white space or control characters",
-            ),
-            (
-                "sec ret",
-                "the token contains white space or control characters",
-            ),
-            (
-                "sec\u{a0}ret",
-                "the token contains white space or control characters",
-            ),
-            (
-                "sec\u{7f}ret",
-                "the token contains white space or control characters",
-            ),
-            ("\u{feff}secret", "the token contains invisible characters"),
-            ("secret\u{200b}", "the token contains invisible characters"),
-            ("sec\u{200f}ret", "the token contains invisible characters"),
-            ("sec\u{202e}ret", "the token contains invisible characters"),
-            ("sec\u{2066}ret", "the token contains invisible characters"),
+            (&*long, "the token is longer than 128 bytes"),
+            (&*bytes, "the token is longer than 128 bytes"),
+            ("secret\n", space),
+            ("sec ret", space),
+            ("sec\u{a0}ret", space),
+            ("sec\u{7f}ret", space),
+            ("\u{feff}secret", invisible),
+            ("secret\u{200b}", invisible),
         ] {
             let error = Token::new(text).unwrap_err();
             assert_eq!(error.to_string(), reason);
             assert!(!format!("{error:?}").contains("sec"));
         }
-        assert!(Token::new("x".repeat(128)).is_ok());
-        // The limit counts bytes: this is 43 characters.
-        assert!(Token::new("界".repeat(43)).is_err());
-        assert!(Token::new("界".repeat(42)).is_ok());
-        assert!(Token::new("x").is_ok());
-    }
-
-    #[test]
-    fn debug_is_redacted() {
-        assert_eq!(
-            format!("{:?}", Token::new("xxxxyyyy").unwrap()),
-            "Token(..)"
-        );
+        for text in ["x", "口令", "&=+%#", &"x".repeat(128), &"界".repeat(42)] {
+            Token::new(text).expect(text);
+        }
     }
 }

@@ -19,16 +19,15 @@ use serde::{Deserialize, Serialize};
 use tower::{
     Layer, Service, ServiceBuilder, ServiceExt,
     limit::ConcurrencyLimitLayer,
-    retry::{Policy, RetryLayer},
     util::{BoxCloneSyncService, option_layer},
 };
 use tower_http::{limit::RequestBodyLimitLayer, timeout::TimeoutLayer, trace::TraceLayer};
 use tower_tencent_chat::{
-    BlackListAdd, Callback, CallbackLayer, CallbackResponse, CallbackRouter, FriendAdd,
-    FriendDelete, Packet, Rejection, RejectionKind, RequestBody, test_util::CallbackRequest,
+    Callback, CallbackLayer, CallbackResponse, CallbackRouter, FriendAdd, FriendDelete, Packet,
+    Rejection, RejectionKind, test_util::CallbackRequest,
 };
 
-use common::{APP_ID, BLACK_LIST_ADD, FRIEND_ADD, FRIEND_DELETE, OK, fail, kind, layer, text};
+use common::{APP_ID, OK, fail, kind, layer, text};
 
 const ECHO: &str = "no callback, but: ";
 const MINUTE: Duration = Duration::from_secs(60);
@@ -225,46 +224,6 @@ async fn without_a_framework_over_and_under_the_layers_that_people_have() {
     assert_mounted::<_, Full<Bytes>, _>(under).await;
 }
 
-/// Once more after an error.
-#[derive(Clone)]
-struct Once(bool);
-
-impl<B: Clone, Res> Policy<Request<B>, Res, &'static str> for Once {
-    type Future = std::future::Ready<()>;
-
-    fn retry(
-        &mut self,
-        _: &mut Request<B>,
-        result: &mut Result<Res, &'static str>,
-    ) -> Option<Self::Future> {
-        let again = result.is_err() && std::mem::take(&mut self.0);
-        again.then(|| std::future::ready(()))
-    }
-
-    fn clone_request(&mut self, request: &Request<B>) -> Option<Request<B>> {
-        Some(request.clone())
-    }
-}
-
-#[tokio::test]
-async fn towers_retry_behind_the_layer_delivers_a_callback_again() {
-    let failures = std::sync::atomic::AtomicBool::new(true);
-    let service = ServiceBuilder::new()
-        .layer(layer())
-        .layer(RetryLayer::new(Once(true)))
-        .service_fn(|request: Request<RequestBody<Full<Bytes>>>| {
-            let fails = failures.swap(false, std::sync::atomic::Ordering::Relaxed);
-            async move {
-                if fails {
-                    return Err("the database is away");
-                }
-                Ok::<_, &'static str>(handle(request).await.unwrap())
-            }
-        });
-    let response = service.oneshot(chat().build()).await.unwrap();
-    assert_eq!(text(response).await, OK);
-}
-
 #[tokio::test]
 async fn axums_limit_is_not_held_against_a_body_that_was_read() {
     async fn length(_: Option<Callback<FriendAdd>>, body: Bytes) -> String {
@@ -302,69 +261,6 @@ async fn a_timeout_around_the_layer_ends_a_body_that_never_comes() {
     let response = service.service_fn(handle).oneshot(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::REQUEST_TIMEOUT);
     assert_eq!(text(response).await, "");
-}
-
-#[tokio::test]
-async fn a_body_limit_around_the_layer_makes_the_body_unreadable() {
-    let limit = RequestBodyLimitLayer::new(10);
-    let service = ServiceBuilder::new().layer(limit).layer(layer());
-    let (mut sender, request) = uploading();
-    sender.send_data(chat().body()).await.unwrap();
-    let response = service.service_fn(handle).oneshot(request).await.unwrap();
-    assert_eq!(text(response).await, fail("the body can't be read"));
-}
-
-async fn received(
-    added: Option<Callback<FriendAdd>>,
-    deleted: Option<Callback<FriendDelete>>,
-    listed: Option<Callback<BlackListAdd>>,
-) -> impl IntoResponse {
-    let mut pairs = Vec::new();
-    for pair in added.iter().flat_map(|added| &added.pair_list) {
-        pairs.push(format!("{}+{}", pair.from_account, pair.to_account));
-    }
-    for pair in deleted.iter().flat_map(|deleted| &deleted.pair_list) {
-        pairs.push(format!("{}-{}", pair.from_account, pair.to_account));
-    }
-    for pair in listed.iter().flat_map(|listed| &listed.pair_list) {
-        pairs.push(format!("{}!{}", pair.from_account, pair.to_account));
-    }
-    ([("x-pairs", pairs.join(" "))], CallbackResponse::ok())
-}
-
-#[tokio::test]
-async fn three_layers_on_one_url_leave_the_rest_to_the_handler() {
-    let friend_delete: CallbackLayer<FriendDelete> = layer().for_packet();
-    let app: Router = Router::new()
-        .route("/callback", post(received))
-        .layer(layer())
-        .layer(friend_delete)
-        .layer(CallbackLayer::<BlackListAdd>::new(APP_ID));
-    let differs = "the CallbackCommand of the body differs from the URL's";
-    for (command, body, expected) in [
-        (FriendAdd::COMMAND, FRIEND_ADD, Ok("id+id1 id+id2 id+id3")),
-        (
-            FriendDelete::COMMAND,
-            FRIEND_DELETE,
-            Ok("411172-425914 425914-411172"),
-        ),
-        (
-            BlackListAdd::COMMAND,
-            BLACK_LIST_ADD,
-            Ok("id!id1 id!id2 id!id3"),
-        ),
-        ("State.StateChange", "{}", Ok("")),
-        (FriendAdd::COMMAND, FRIEND_DELETE, Err(differs)),
-        (FriendDelete::COMMAND, FRIEND_ADD, Err(differs)),
-    ] {
-        let request = CallbackRequest::new(command, APP_ID, body).path("/callback");
-        let request = request.build::<axum::body::Body>();
-        let response = app.clone().oneshot(request).await.unwrap();
-        let pairs = response.headers().get("x-pairs");
-        assert_eq!(pairs.map(|pairs| pairs.to_str().unwrap()), expected.ok());
-        let answer = expected.map_or_else(fail, |_| OK.to_owned());
-        assert_eq!(text(response).await, answer, "{command}");
-    }
 }
 
 /// A webhook before an event, on whose answer Chat acts.

@@ -154,32 +154,3 @@ where
 #[derive(Deserialize)]
 #[serde(transparent)]
 pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn error(text: &str) -> String {
-        find(text.as_bytes(), "X").expect_err(text).to_string()
-    }
-
-    #[test]
-    fn errors_say_what_was_expected() {
-        for (text, message) in [
-            (
-                "null",
-                "invalid type: null, expected an object at line 1 column 4",
-            ),
-            (
-                r#"{"CallbackCommand":1}"#,
-                "invalid type: integer `1`, expected a string at line 1 column 20",
-            ),
-            (
-                r#"{"CallbackCommand":"X","CallbackCommand":"X"}"#,
-                "duplicate field `CallbackCommand` at line 1 column 45",
-            ),
-        ] {
-            assert_eq!(error(text), message);
-        }
-    }
-}

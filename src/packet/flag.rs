@@ -33,40 +33,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn anything_is_set_but_zero_false_and_nothing() {
-        for (value, expected) in [
-            (json!(0), false),
-            (json!(0.0), false),
-            (json!(-0.0), false),
-            (json!("0"), false),
-            (json!("0.0"), false),
-            (json!(""), false),
-            (json!(false), false),
-            (json!("false"), false),
-            (json!("False"), false),
-            (json!(null), false),
-            (json!(1), true),
-            (json!(2), true),
-            (json!(-1), true),
-            (json!(0.5), true),
-            (json!(u64::MAX), true),
-            (json!("1"), true),
-            (json!("yes"), true),
-            (json!(true), true),
-            (json!("true"), true),
-            (json!([]), true),
-            (json!([0, [0]]), true),
-            (json!({}), true),
-            (json!({"0": 0, "": {"": []}}), true),
-        ] {
-            assert_eq!(deserialize(&value).unwrap(), expected, "{value}");
-            let text = value.to_string();
-            let mut json = serde_json::Deserializer::from_str(&text);
-            assert_eq!(deserialize(&mut json).unwrap(), expected, "{value}");
-        }
-    }
-
-    #[test]
     fn a_number_may_come_as_an_object() {
         for (number, expected) in [("0", false), ("-0.0", false), ("1", true), ("1e400", true)] {
             let value = json!({"$serde_json::private::Number": number});

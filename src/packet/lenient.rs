@@ -93,21 +93,3 @@ impl<'de> Visitor<'de> for LenientVisitor {
         Ok(value)
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use serde::de::value::{BytesDeserializer, Error};
-
-    use super::Lenient;
-    use serde::Deserialize;
-
-    #[test]
-    fn bytes_are_in_no_json() {
-        let bytes = BytesDeserializer::<Error>::new(b"a");
-        let error = Lenient::deserialize(bytes).err().unwrap();
-        assert_eq!(
-            error.to_string(),
-            "invalid type: byte array, expected any value"
-        );
-    }
-}

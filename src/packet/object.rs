@@ -30,15 +30,3 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
         T::deserialize(MapAccessDeserializer::new(map))
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_list_is_not_an_object() {
-        let error = serde_json::from_str::<Object<u8>>("[1]").err().unwrap();
-        let expected = "invalid type: sequence, expected an object at line 1 column 0";
-        assert_eq!(error.to_string(), expected);
-    }
-}

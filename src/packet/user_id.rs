@@ -230,27 +230,10 @@ mod tests {
     }
 
     #[test]
-    fn is_not_read_from_a_number() {
-        let error = serde_json::from_str::<UserId>("1").unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "invalid type: integer `1`, expected a string at line 1 column 1"
-        );
-    }
-
-    #[test]
     fn is_found_in_a_map_by_a_str() {
         for text in ["alice", LONGEST_SHORT, SHORTEST_LONG] {
             assert!(HashSet::from([UserId::from(text)]).contains(text));
             assert!(BTreeSet::from([UserId::from(text)]).contains(text));
         }
-    }
-
-    #[test]
-    fn orders_and_pads_as_a_str_does() {
-        let mut ids = ["bob", "alice", SHORTEST_LONG].map(UserId::from);
-        ids.sort();
-        assert_eq!(ids, [SHORTEST_LONG, "alice", "bob"].map(UserId::from));
-        assert_eq!(format!("{:>6}", ids[2]), "   bob");
     }
 }

@@ -97,37 +97,3 @@ impl fmt::Display for Platform {
         })
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_spelling_parses_in_any_case() {
-        for (spelling, platform) in &SPELLINGS {
-            for text in [
-                spelling.to_string(),
-                spelling.to_lowercase(),
-                spelling.to_uppercase(),
-            ] {
-                assert_eq!(text.parse(), Ok(platform.clone()), "{text}");
-            }
-        }
-    }
-
-    #[test]
-    fn display_parses_back() {
-        for (_, platform) in &SPELLINGS {
-            assert_eq!(platform.to_string().parse(), Ok(platform.clone()));
-        }
-    }
-
-    #[test]
-    fn the_unknown_is_kept_as_it_came() {
-        for text in ["", "HarmonyOS", "web ", "mac os"] {
-            let platform = Platform::from(text);
-            assert_eq!(platform, Platform::Other(text.to_owned()));
-            assert_eq!(platform.to_string(), text);
-        }
-    }
-}

@@ -6,6 +6,7 @@ pub(crate) mod http1;
 pub(crate) mod log;
 pub(crate) mod refused;
 pub(crate) mod script;
+pub(crate) mod vectors;
 
 use std::{
     fmt::Debug,

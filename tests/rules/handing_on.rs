@@ -1,239 +1,229 @@
-//! The inner service gets the callback, once, with the same request and the same bytes to read again.
+//! The inner service gets the same request, and its answer is the same response. A callback is in the
+//! extensions, and its body can be read again.
 
-use std::{
-    convert::Infallible,
-    net::IpAddr,
-    sync::atomic::{AtomicUsize, Ordering},
-};
+use std::{convert::Infallible, fmt::Debug, time::Duration};
 
-use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, Uri, Version};
-use http_body::Body;
-use http_body_util::{BodyExt, Full};
-use tower::{Layer, ServiceExt, service_fn};
+use bytes::{Buf, Bytes, buf::Chain};
+use http::{Request, Response, Uri, Version};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::{BodyExt, Channel, Full};
+use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_tencent_chat::{
-    Callback, CallbackContext, FriendAdd, Platform, RequestBody, test_util::CallbackRequest,
+    Callback, CallbackRouter, FriendAdd, Platform, RejectionKind, RequestBody,
 };
 
 use crate::{
-    PACKET, REQUIRED,
+    REQUIRED,
     common::{
         APP_ID, FRIEND_ADD, TOKEN, chat, kind, layer, now,
-        script::{Script, data, trailers},
+        script::{Broken, Script, Step, data, trailers},
         text, token,
     },
-    outcome, post,
+    outcome,
 };
 
-#[tokio::test]
-async fn the_pages_own_packet_reaches_the_inner_service_byte_for_byte() {
-    let uri = CallbackRequest::friend_add(APP_ID).uri();
-    let in_many = FRIEND_ADD.as_bytes().chunks(5).map(data);
-    let scripts = [
-        Script::new([data(FRIEND_ADD)]),
-        Script::new(in_many.chain([trailers()])),
-    ];
-    for (body, _) in scripts {
-        let inner = service_fn(|request: Request<RequestBody<Script>>| async {
-            let mut clone = request.into_body().clone();
-            assert_eq!(
-                clone.clone().collect().await.unwrap().to_bytes(),
-                FRIEND_ADD
-            );
-            let body = &mut clone;
-            assert_eq!(body.size_hint().exact(), Some(FRIEND_ADD.len() as u64));
-            assert!(!body.is_end_stream());
-            let frame = body.frame().await.unwrap().unwrap();
-            assert_eq!(frame.into_data().unwrap(), FRIEND_ADD);
-            assert!(body.is_end_stream());
-            assert_eq!(body.size_hint().exact(), Some(0));
-            assert!(body.frame().await.is_none());
-            assert!(body.frame().await.is_none());
-            Ok::<_, Infallible>(Response::new(String::new()))
-        });
-        let request = Request::post(uri.clone()).body(body).unwrap();
-        let response = layer().layer(inner).oneshot(request).await.unwrap();
-        assert_eq!(kind(&response), None);
-    }
+/// What the inner service got.
+#[derive(Clone, Debug)]
+struct Seen {
+    head: String,
+    extension: Option<u8>,
+    callback: Option<Callback<FriendAdd>>,
+    hint: SizeHint,
+    frames: Vec<Result<String, Broken>>,
 }
 
-#[tokio::test]
-async fn the_callback_is_added_to_the_same_request() {
-    let uri = format!("http://example.com/im%20callback/v1?own=%20+&{REQUIRED}&&");
-    let mut headers = HeaderMap::new();
-    for name in [
-        "accept",
-        "authorization",
-        "connection",
-        "content-encoding",
-        "content-type",
-        "cookie",
-        "expect",
-        "forwarded",
-        "host",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "x-forwarded-for",
-        "x-own",
-    ] {
-        headers.append(name, "1".parse().unwrap());
-        headers.append(name, "2".parse().unwrap());
-    }
-    headers.insert("content-length", PACKET.len().into());
-    let mut request = Request::post(&uri)
-        .version(Version::HTTP_10)
-        .extension(7_u8)
-        .body(PACKET.to_owned())
-        .unwrap();
-    *request.headers_mut() = headers.clone();
-    let calls = AtomicUsize::new(0);
-    let inner = service_fn(|request: Request<RequestBody<String>>| {
-        calls.fetch_add(1, Ordering::Relaxed);
-        assert_eq!(request.method(), Method::POST);
-        assert_eq!(request.uri(), &*uri);
-        assert_eq!(request.version(), Version::HTTP_10);
-        assert_eq!(request.headers(), &headers);
-        assert_eq!(request.extensions().get(), Some(&7_u8));
-        let callback = request.extensions().get::<Callback<FriendAdd>>();
-        assert_eq!(callback.unwrap().context().sdk_app_id, APP_ID);
-        async { Ok::<_, Infallible>(Response::new(String::new())) }
-    });
-    layer().layer(inner).oneshot(request).await.unwrap();
-    assert_eq!(calls.into_inner(), 1);
+/// Answers with what it got, and with everything that a response can have.
+async fn inner<B>(request: Request<B>) -> Result<Response<Script>, Infallible>
+where
+    B: Body<Data = Bytes, Error = Broken>,
+{
+    let (head, body) = request.into_parts();
+    let seen = Seen {
+        head: format!("{head:?}"),
+        extension: head.extensions.get().copied(),
+        callback: head.extensions.get().cloned(),
+        hint: body.size_hint(),
+        frames: frames(body).await,
+    };
+    let (body, _) = Script::new([data("three"), trailers(), Step::Fail]);
+    let response = Response::builder()
+        .status(418)
+        .version(Version::HTTP_2)
+        .header("content-length", "77")
+        .header("connection", "upgrade")
+        .header("set-cookie", "a=b")
+        .header("set-cookie", "c=d")
+        .extension(seen);
+    Ok(response.body(body.size_hint(3, Some(8))).unwrap())
 }
 
-#[tokio::test]
-async fn the_answer_to_a_callback_is_the_inner_services_own() {
-    let mut headers = HeaderMap::new();
-    for name in ["connection", "content-length", "content-type", "set-cookie"] {
-        headers.append(name, "1".parse().unwrap());
-        headers.append(name, "2".parse().unwrap());
+/// The frames of a body: its data, and its trailers by their debug form.
+async fn frames<B: Body<Data = Bytes>>(body: B) -> Vec<Result<String, B::Error>> {
+    let mut body = std::pin::pin!(body);
+    let mut frames = Vec::new();
+    while let Some(frame) = body.frame().await {
+        frames.push(frame.map(|frame: Frame<Bytes>| match frame.into_data() {
+            Ok(data) => String::from_utf8(data.into()).unwrap(),
+            Err(frame) => format!("{:?}", frame.trailers_ref().unwrap()),
+        }));
+        if frames.last().is_some_and(Result::is_err) {
+            break;
+        }
     }
-    let inner = service_fn(|_: Request<RequestBody<Full<Bytes>>>| async {
-        let (body, _) = Script::new([data("one"), data("two")]);
-        let mut response = Response::builder()
-            .status(500)
-            .version(Version::HTTP_10)
-            .extension(7_u8)
-            .body(body.size_hint(1, Some(8)))
-            .unwrap();
-        *response.headers_mut() = headers.clone();
-        Ok::<_, Infallible>(response)
-    });
-    let response = layer().layer(inner).oneshot(post(REQUIRED)).await.unwrap();
-    let (head, mut body) = response.into_parts();
-    assert_eq!(head.status, 500);
-    assert_eq!(head.version, Version::HTTP_10);
-    assert_eq!(head.headers, headers);
+    frames
+}
+
+/// Sends a request with everything that one can have, and returns what the inner service got.
+async fn send<S, B>(service: S, query: &str, body: Script) -> Seen
+where
+    S: Service<Request<Script>, Response = Response<B>, Error: Debug>,
+    B: Body<Data = Bytes, Error = Broken>,
+{
+    let request = Request::post(format!(
+        "https://example.com/im%20callback?{query}&own=%20+b&&"
+    ))
+    .version(Version::HTTP_10)
+    .header("content-type", "text/xml")
+    .header("expect", "100-continue")
+    .header("transfer-encoding", "chunked")
+    .header("connection", "keep-alive")
+    .header("x-twice", "1")
+    .header("x-twice", "2")
+    .extension(7_u8)
+    // Even a callback that something else has put there.
+    .extension(chat().pair("carol", "dave").callback::<FriendAdd>());
+    let (head, body) = request.body(body).unwrap().into_parts();
+    let sent = format!("{head:?}");
+    let request = Request::from_parts(head, body);
+    let response = service.oneshot(request).await.unwrap();
+    let (head, body) = response.into_parts();
+    let seen = head.extensions.get::<Seen>().unwrap().clone();
+    assert_eq!(seen.head, sent);
+    assert_eq!(seen.extension, Some(7));
+
+    assert_eq!(head.status, 418);
+    assert_eq!(head.version, Version::HTTP_2);
+    assert_eq!(head.headers.len(), 4);
+    assert_eq!(head.headers["content-length"], "77");
+    assert_eq!(head.headers["connection"], "upgrade");
     assert_eq!(head.extensions.len(), 1);
-    assert_eq!(head.extensions.get(), Some(&7_u8));
     let hint = body.size_hint();
-    assert_eq!((hint.lower(), hint.upper()), (1, Some(8)));
-    for data in ["one", "two"] {
-        let frame = body.frame().await.unwrap().unwrap();
-        assert_eq!(frame.into_data().unwrap(), data);
-    }
-    assert!(body.frame().await.is_none());
-}
-
-async fn context(query: &str) -> CallbackContext {
-    let request = post(&format!("{REQUIRED}&{query}"));
-    outcome(&layer(), request).await.unwrap().context().clone()
+    assert_eq!((hint.lower(), hint.upper()), (3, Some(8)));
+    assert!(!body.is_end_stream());
+    let [three, end] = ["three", r#"{"etag": "end"}"#].map(|frame| Ok(frame.to_owned()));
+    assert_eq!(frames(body).await, [three, end, Err(Broken)]);
+    seen
 }
 
 #[tokio::test]
-async fn the_client_ip_is_an_address_or_none() {
-    let mapped: IpAddr = "::ffff:192.0.2.1".parse().unwrap();
-    assert!(mapped.is_ipv6());
-    for (value, expected) in [
-        ("127.0.0.1", Some(IpAddr::from([127, 0, 0, 1]))),
-        ("2001%3Adb8%3A%3A7", Some("2001:db8::7".parse().unwrap())),
-        ("::ffff:192.0.2.1", Some(mapped)),
-        ("", None),
-        ("127.0.0.1:80", None),
-        ("[::1]", None),
-        ("127.0.0.1,%20127.0.0.2", None),
-        ("127.0.0.1%00", None),
-        ("%20127.0.0.1", None),
-        ("127.0.0.256", None),
-        ("0127.0.0.1", None),
-        ("localhost", None),
-    ] {
-        let context = context(&format!("ClientIP={value}")).await;
-        assert_eq!(context.client_ip, expected, "{value}");
-    }
-    assert_eq!(context("").await.client_ip, None);
-}
+async fn what_passes_is_untouched() {
+    const QUERY: &str = "CallbackCommand=Sns%2EOther";
 
-#[tokio::test]
-async fn what_the_url_says_is_kept_whole_as_it_came() {
-    let long = "x".repeat(5_000) + "界";
-    let escaped = long.replace('界', "%E7%95%8C");
-    for (value, expected) in [
-        ("macOS", Platform::Mac),
-        ("Unkown", Platform::Unknown),
-        ("Harmony%4FS", Platform::Other("HarmonyOS".into())),
-        ("%20Web", Platform::Other(" Web".into())),
-        ("", Platform::Other(String::new())),
-        (&*escaped, Platform::Other(long.clone())),
+    let steps = || [data("one"), data(""), data("two"), trailers(), Step::Fail];
+    let body = || Script::new(steps()).0.size_hint(2, Some(9));
+    let router = CallbackRouter::new(APP_ID)
+        .max_body_size(0)
+        .route::<FriendAdd>(service_fn(inner))
+        .fallback(service_fn(inner));
+    for seen in [
+        send(layer().layer(service_fn(inner)), QUERY, body()).await,
+        send(router, QUERY, body()).await,
     ] {
-        let context = context(&format!("OptPlatform={value}")).await;
-        assert_eq!(context.platform, Some(expected), "{value}");
-    }
-    assert_eq!(context("").await.platform, None);
-    for (query, expected) in [
-        ("", None),
-        ("requestid=a", None),
-        ("RequestID=8f14e45f-ceea", Some("8f14e45f-ceea")),
-        ("RequestId=%20a%0Ab%00", Some(" a\nb\0")),
-        ("RequestId=", Some("")),
-        ("RequestID=a&RequestId=b", Some("a")),
-        (&format!("RequestId={escaped}"), Some(&*long)),
-    ] {
-        let context = context(query).await;
-        assert_eq!(context.request_id.as_deref(), expected, "{query}");
+        assert_eq!(seen.callback.unwrap().pair_list.len(), 2);
+        assert_eq!((seen.hint.lower(), seen.hint.upper()), (2, Some(9)));
+        let frames = ["one", "", "two", r#"{"etag": "end"}"#].map(|frame| Ok(frame.to_owned()));
+        assert_eq!(seen.frames[..4], frames);
+        assert_eq!(seen.frames[4..], [Err(Broken)]);
     }
 }
 
 #[tokio::test]
-async fn the_captured_urls_are_understood() {
-    let expected = [
-        Some(("127.0.0.1", Platform::Web, None)),
-        Some((
-            "192.0.2.178",
-            Platform::Ios,
-            Some("8f14e45f-ceea-467f-a0e6-1d1b1b1b1b01"),
-        )),
-        Some((
-            "192.0.2.178",
-            Platform::RestApi,
-            Some("8f14e45f-ceea-467f-a0e6-1d1b1b1b1b02"),
-        )),
-        Some(("192.0.2.60", Platform::Web, None)),
-        Some(("127.0.0.1", Platform::Web, None)),
-        None,
-        None,
-    ];
-    let inner = service_fn(|request: Request<RequestBody<String>>| async move {
-        let callback = request.extensions().get::<Callback<FriendAdd>>();
-        let told = callback.map(|callback| {
-            let context = callback.context();
-            let (ip, platform) = (context.client_ip.unwrap(), context.platform.as_ref());
-            format!("{ip} {} {:?}", platform.unwrap(), context.request_id)
-        });
-        Ok::<_, Infallible>(Response::new(told.unwrap_or_default()))
+async fn a_callback_is_added_to_the_same_request() {
+    let bytes = chat().body();
+    let in_many = || bytes.chunks(5).map(data).chain([trailers()]);
+    let router = CallbackRouter::new(APP_ID).route::<FriendAdd>(service_fn(inner));
+    for seen in [
+        send(
+            layer().layer(service_fn(inner)),
+            REQUIRED,
+            Script::new(in_many()).0,
+        )
+        .await,
+        send(router, REQUIRED, Script::new([data(&bytes)]).0).await,
+    ] {
+        assert_eq!(seen.callback.unwrap().pair_list.len(), 1);
+        assert_eq!(seen.hint.exact(), Some(bytes.len() as u64));
+        let body = String::from_utf8(bytes.to_vec()).unwrap();
+        assert_eq!(seen.frames, [Ok(body)]);
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_was_read_is_one_frame_and_then_at_its_end() {
+    let inner = service_fn(|request: Request<RequestBody<Script>>| async {
+        let mut clone = request.into_body().clone();
+        assert!(!clone.is_end_stream());
+        let frame = clone.frame().await.unwrap().unwrap();
+        assert_eq!(frame.into_data().unwrap(), FRIEND_ADD);
+        assert!(clone.is_end_stream());
+        assert_eq!(clone.size_hint().exact(), Some(0));
+        assert!(clone.frame().await.is_none());
+        assert!(clone.frame().await.is_none());
+        Ok::<_, Infallible>(Response::new(String::new()))
     });
-    let urls: Vec<_> = include_str!("../samples/urls.txt").lines().collect();
-    assert_eq!(urls.len(), expected.len());
-    for (url, expected) in urls.into_iter().zip(expected) {
-        let request = Request::post(url).body(PACKET.to_owned()).unwrap();
-        let response = layer().layer(inner).oneshot(request).await.unwrap();
-        let expected = expected.map(|(ip, platform, id)| format!("{ip} {platform} {id:?}"));
-        assert_eq!(kind(&response), None, "{url}");
-        assert_eq!(text(response).await, expected.unwrap_or_default(), "{url}");
+    let (body, _) = Script::new([data(FRIEND_ADD)]);
+    let request = Request::post(chat().uri()).body(body).unwrap();
+    let response = layer().layer(inner).oneshot(request).await.unwrap();
+    assert_eq!(kind(&response), None);
+}
+
+#[tokio::test]
+async fn an_empty_body_that_passes_is_still_at_its_end() {
+    let inner = service_fn(|request: Request<RequestBody<String>>| async move {
+        assert!(request.body().is_end_stream());
+        assert_eq!(request.body().size_hint().exact(), Some(0));
+        Ok::<_, Infallible>(Response::new(String::new()))
+    });
+    let request = Request::get("/").body(String::new()).unwrap();
+    let response = layer().layer(inner).oneshot(request).await.unwrap();
+    assert!(response.body().is_end_stream());
+    assert_eq!(response.body().size_hint().exact(), Some(0));
+}
+
+/// A frame that is not in one piece, as of a body that chains buffers.
+fn in_two(text: &[u8]) -> Chain<Bytes, Bytes> {
+    let (first, second) = text.split_at(text.len() / 2);
+    Bytes::copy_from_slice(first).chain(Bytes::copy_from_slice(second))
+}
+
+#[tokio::test]
+async fn a_frame_need_not_be_in_one_piece() {
+    let packet = chat().body();
+    for (limit, expected) in [
+        (packet.len(), None),
+        (packet.len() - 1, Some(RejectionKind::BodyTooLarge)),
+    ] {
+        for frames in [1, 2] {
+            let (mut sender, body) = Channel::<Chain<Bytes, Bytes>>::new(2);
+            for frame in packet.chunks(packet.len().div_ceil(frames)) {
+                sender.try_send(Frame::data(in_two(frame))).unwrap();
+            }
+            drop(sender);
+            let request = chat().build::<Bytes>().map(|_| body);
+            let received = outcome(&layer().max_body_size(limit), request).await;
+            let kind = received.err().map(|rejection| rejection.kind());
+            assert_eq!(kind, expected, "{frames}");
+        }
     }
+    let inner = service_fn(
+        |request: Request<RequestBody<Full<Chain<Bytes, Bytes>>>>| async {
+            let body = request.into_body().collect().await.unwrap().to_bytes();
+            Ok::<_, Infallible>(Response::new(Full::new(in_two(&body))))
+        },
+    );
+    let request = Request::get("/").body(Full::new(in_two(b"whole"))).unwrap();
+    let response = layer().layer(inner).oneshot(request).await.unwrap();
+    assert_eq!(text(response).await, "whole");
 }
 
 #[test]
@@ -251,7 +241,9 @@ fn a_request_for_tests_has_the_path_it_was_given_and_the_whole_query() {
         let callback = chat().path(path).callback::<FriendAdd>();
         assert_eq!(callback.context().platform, Some(Platform::Web), "{path}");
     }
-    let signed = chat().signed(&token(TOKEN), now()).callback::<FriendAdd>();
+    // Chat's time is in whole seconds.
+    let late = now() + Duration::from_millis(999);
+    let signed = chat().signed(&token(TOKEN), late).callback::<FriendAdd>();
     assert_eq!(signed.context().request_time, Some(now()));
     let pair = &signed.pair_list[0];
     assert_eq!(pair.to_account, "bob");

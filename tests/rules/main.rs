@@ -1,11 +1,9 @@
-//! What the layer does, rule by rule, through the whole of it: one case that is accepted and one that is
-//! refused of each. The tables of all cases are beside the functions that decide.
+//! What the layer does with whole requests, as far as a vector can't say it.
 
 #[path = "../common/mod.rs"]
 mod common;
 
 mod handing_on;
-mod matching;
 mod packets;
 mod refusing;
 mod types;
@@ -30,13 +28,7 @@ const PACKET: &str = r#"{"CallbackCommand":"Sns.CallbackFriendAdd","PairList":[]
 /// The parameters that no callback does without.
 const REQUIRED: &str = "SdkAppid=1400000000&CallbackCommand=Sns.CallbackFriendAdd";
 
-fn post(query: &str) -> Request<Full<Bytes>> {
-    Request::post(format!("/?{query}"))
-        .body(PACKET.into())
-        .unwrap()
-}
-
-/// What becomes of a callback: it reaches the inner service, or is refused.
+/// What becomes of a callback: it reaches the inner service, or is rejected.
 async fn outcome<B: Body<Error: Debug>>(
     layer: &FriendAddLayer,
     request: Request<B>,

@@ -3,19 +3,19 @@
 use std::convert::Infallible;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode, Version};
+use http::{Request, Response, StatusCode, Version};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_tencent_chat::{CallbackResponse, Rejection, RequestBody};
+use tower_tencent_chat::{CallbackResponse, FriendAdd, Packet, Rejection, RequestBody};
 
 use crate::{
-    PACKET, REQUIRED,
+    REQUIRED,
     common::{
-        OK, SIGN, TIME, fail, kind,
-        refused::{self, refused},
-        script::{Script, Step, data},
-        signed, text,
+        OK, SIGN, TIME, fail,
+        script::{Script, data},
+        signed_layer, text,
+        vectors::{Verdict, rejected},
     },
 };
 
@@ -26,70 +26,37 @@ async fn should_not_be_called<B>(
 }
 
 #[tokio::test]
-async fn a_refusal_is_the_fail_envelope_with_status_200() {
-    for row in refused() {
-        let service = refused::layer().layer(service_fn(should_not_be_called));
-        let response = service.oneshot(row.request().0).await.unwrap();
+async fn a_rejection_is_the_fail_envelope_with_status_200() {
+    for vector in rejected() {
+        let service = vector
+            .layer::<FriendAdd>()
+            .layer(service_fn(should_not_be_called));
+        let response = service.oneshot(vector.build().0).await.unwrap();
         let (head, mut body) = response.into_parts();
-        let text = row.error_info;
+        let Verdict::Reject { kind, error_info } = vector.verdict else {
+            unreachable!("it is rejected")
+        };
+        assert_eq!(head.status, StatusCode::OK);
+        assert_eq!(head.version, Version::HTTP_11);
+        let names = head.headers.keys().filter(|name| *name != "connection");
+        assert!(names.eq(["content-type"]));
+        assert_eq!(head.headers["content-type"], "application/json");
 
-        assert_eq!(head.status, StatusCode::OK, "{text}");
-        assert_eq!(head.version, Version::HTTP_11, "{text}");
-        let mut headers = HeaderMap::new();
-        headers.insert("content-type", "application/json".parse().unwrap());
-        if !row.is_read() {
-            headers.insert("connection", "close".parse().unwrap());
-        }
-        assert_eq!(head.headers, headers, "{text}");
-
-        let envelope = fail(text);
-        assert!(!body.is_end_stream(), "{text}");
+        let envelope = fail(&error_info);
+        assert!(!body.is_end_stream());
         assert_eq!(body.size_hint().exact(), Some(envelope.len() as u64));
         let frame = body.frame().await.unwrap().unwrap();
         assert_eq!(frame.into_data().unwrap(), envelope);
-        assert!(body.frame().await.is_none(), "{text}");
-        assert!(body.is_end_stream(), "{text}");
+        assert!(body.frame().await.is_none());
+        assert!(body.is_end_stream());
 
-        let rejection = head.extensions.get::<Rejection>().expect(text);
-        assert_eq!(rejection.kind(), row.kind);
-        assert_eq!(rejection.to_string(), text);
-        let detail = row.detail.map(|detail| format!(", {detail}"));
-        let debug = format!("Rejection({:?}{})", row.kind, detail.unwrap_or_default());
-        assert_eq!(format!("{rejection:?}"), debug);
-        assert_eq!(head.extensions.len(), 1, "{text}");
+        assert_eq!(head.extensions.len(), 1);
+        let rejection = head.extensions.get::<Rejection>().unwrap();
+        assert_eq!(rejection.kind().as_str(), kind);
+        assert_eq!(rejection.to_string(), error_info);
+        assert_eq!(rejection.command(), FriendAdd::COMMAND);
         let parsed = serde_json::from_str::<CallbackResponse>(&envelope).unwrap();
         assert_eq!(parsed, rejection.clone().into());
-    }
-}
-
-#[tokio::test]
-async fn a_refusal_closes_the_connection_only_on_http_1_and_only_if_the_body_is_not_at_its_end() {
-    let forged = || vec![data(PACKET)];
-    let cut_off = || vec![Step::Fail];
-    for (version, is_end_stream, sign, body, closes) in [
-        (Version::HTTP_09, false, "0", forged(), true),
-        (Version::HTTP_10, false, "0", forged(), true),
-        (Version::HTTP_11, false, "0", forged(), true),
-        (Version::HTTP_11, true, "0", vec![], false),
-        (Version::HTTP_2, false, "0", forged(), false),
-        (Version::HTTP_3, false, "0", forged(), false),
-        (Version::HTTP_11, false, SIGN, cut_off(), true),
-        (Version::HTTP_11, false, SIGN, vec![data("{}")], false),
-        (Version::HTTP_2, false, SIGN, cut_off(), false),
-    ] {
-        let (body, _) = Script::new(body);
-        let body = body.says_end_of_stream(is_end_stream);
-        let uri = signed().query("Sign", sign).uri();
-        let request = Request::post(uri).version(version).body(body);
-        let service = refused::layer().layer(service_fn(should_not_be_called));
-        let response = service.oneshot(request.unwrap()).await.unwrap();
-        assert!(kind(&response).is_some());
-        let close = response.headers().get("connection");
-        assert_eq!(
-            close.is_some_and(|value| value == "close"),
-            closes,
-            "{version:?} {sign}"
-        );
     }
 }
 
@@ -110,7 +77,7 @@ async fn a_refusal_repeats_nothing_of_the_request() {
             .header("x-echo", "ECHO")
             .body(body)
             .unwrap();
-        let service = refused::layer().layer(service_fn(should_not_be_called));
+        let service = signed_layer().layer(service_fn(should_not_be_called));
         let response = service.oneshot(request).await.unwrap();
         let shown = format!("{response:?}");
         let body = text(response).await;
@@ -123,9 +90,12 @@ async fn a_refusal_repeats_nothing_of_the_request() {
 async fn code_and_text_of_an_envelope_are_told_as_they_are() {
     let long = "why ".repeat(10_000);
     let discard = CallbackResponse::ok().with_error_code(2);
+    let told = OK.replace(r#""ErrorInfo":"""#, r#""ErrorInfo":"all is well""#);
+    let ok_with_text: CallbackResponse = serde_json::from_str(&told).unwrap();
     for (envelope, expected) in [
         (CallbackResponse::fail(long.clone()), fail(&long)),
-        (discard, OK.replace("0", "2")),
+        (discard, OK.replace('0', "2")),
+        (ok_with_text, told),
     ] {
         let response: Response<Full<Bytes>> = envelope.into();
         assert_eq!(text(response).await, expected);

@@ -7,9 +7,8 @@ use std::{
     future::{Ready, ready},
     hash::Hash,
     marker::PhantomData,
-    pin::pin,
     rc::Rc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
@@ -18,10 +17,12 @@ use http_body_util::{BodyExt, Full};
 use serde::Deserialize;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_tencent_chat::{
-    AccountPair, Acknowledge, BlackListAdd, BlackListDelete, Callback, CallbackContext,
-    CallbackLayer, CallbackResponse, CallbackRouter, CallbackService, ClientCmd, FriendAdd,
-    FriendAddService, FriendDelete, FriendPair, InvalidToken, Packet, Platform, Rejection,
-    RejectionKind, RequestBody, ResponseBody, Token, UserId, test_util::CallbackRequest,
+    AccountPair, Acknowledge, Acknowledged, AnyCallback, BlackListAdd, BlackListDelete, Callback,
+    CallbackContext, CallbackLayer, CallbackResponse, CallbackRouter, CallbackService, ClientCmd,
+    FriendAdd, FriendAddService, FriendDelete, FriendPair, InvalidToken, Packet, Platform,
+    Rejection, RejectionKind, RequestBody, ResponseBody, Token, UserId,
+    acknowledge_others::AcknowledgeOthersLayer, same_body::SameBodyLayer,
+    test_util::CallbackRequest,
 };
 
 use crate::{
@@ -30,7 +31,6 @@ use crate::{
         APP_ID, chat, layer,
         script::{Broken, Script, Step, data},
     },
-    post,
 };
 
 /// A packet that can do no more than it must.
@@ -62,6 +62,7 @@ impl<B> Service<Request<B>> for Inner {
 type Future<S, B, P> = <CallbackService<S, P> as Service<Request<B>>>::Future;
 type Router<B> = CallbackRouter<B, Full<Bytes>, Infallible>;
 type RouterFuture<B> = <Router<B> as Service<Request<B>>>::Future;
+type Whole = Full<Bytes>;
 
 fn send<T: Send>() {}
 fn send_sync<T: Send + Sync>() {}
@@ -72,70 +73,58 @@ fn error<T: std::error::Error + Clone + Send + Sync + 'static>() {}
 fn value<T: Clone + Debug + Eq + Send + Sync>() {}
 fn hash<T: Hash>() {}
 
+/// A tuple is what all of its parts are.
 #[test]
-fn what_servers_share_is_send_sync_and_clone_for_every_packet() {
-    send_sync::<CallbackLayer<Rc<str>>>();
-    send_sync::<CallbackService<(), Rc<str>>>();
-    send_sync::<Router<axum::body::Body>>();
-    send_sync::<Callback<Plain>>();
-    send_sync::<Token>();
-    send_sync::<InvalidToken>();
-    send_sync::<Rejection>();
-    send_sync::<CallbackContext>();
-    send_sync::<CallbackResponse>();
-    send_sync::<CallbackRequest>();
-    send_sync::<Acknowledge<Rc<str>>>();
-    send_sync::<RequestBody<Full<Bytes>>>();
-    send_sync::<ResponseBody<Full<Bytes>>>();
-    clone::<CallbackLayer<Rc<str>>>();
-    clone::<CallbackService<Inner, Plain>>();
-    clone::<CallbackRouter<Inner, Inner, Inner>>();
-    clone::<Callback<Plain>>();
-    clone::<Token>();
-    clone::<Acknowledge<Inner>>();
-    clone::<CallbackRequest>();
-    clone::<RequestBody<Full<Bytes>>>();
-    clone::<ResponseBody<Full<Bytes>>>();
+fn the_public_types_promise_what_they_did() {
+    send_sync::<(CallbackLayer<Rc<str>>, SameBodyLayer<Rc<str>>)>();
+    send_sync::<(CallbackService<(), Rc<str>>, Router<axum::body::Body>)>();
+    send_sync::<(AcknowledgeOthersLayer<Rc<str>>, Acknowledge<Rc<str>>)>();
+    send_sync::<(Callback<Plain>, AnyCallback, CallbackRequest, Acknowledged)>();
+    send_sync::<(Token, RequestBody<Whole>, ResponseBody<Whole>)>();
     send::<Future<Inner, axum::body::Body, Plain>>();
     send::<RouterFuture<axum::body::Body>>();
-}
 
-#[test]
-fn everything_shows_itself_whatever_the_packet() {
-    debug::<CallbackLayer<Plain>>();
-    debug::<CallbackService<(), Plain>>();
-    debug::<CallbackRouter<Inner, Inner, Inner>>();
-    debug::<Callback<FriendAdd>>();
-    debug::<Token>();
-    debug::<Acknowledge<Inner>>();
-    debug::<CallbackRequest>();
-    debug::<RequestBody<Inner>>();
-    debug::<ResponseBody<Inner>>();
-    debug::<Future<Inner, Full<Bytes>, Plain>>();
-    debug::<RouterFuture<Full<Bytes>>>();
-}
+    clone::<(CallbackLayer<Rc<str>>, AcknowledgeOthersLayer<Rc<str>>)>();
+    clone::<CallbackService<Inner, Plain>>();
+    clone::<CallbackRouter<Inner, Inner, Inner>>();
+    clone::<(Callback<Plain>, AnyCallback, Token, CallbackRequest)>();
+    clone::<(Acknowledge<Inner>, RequestBody<Whole>, Acknowledged)>();
+    clone::<ResponseBody<Whole>>();
 
-#[test]
-fn values_compare_and_errors_are_errors() {
-    value::<FriendAdd>();
-    value::<FriendDelete>();
-    value::<BlackListAdd>();
-    value::<BlackListDelete>();
-    value::<FriendPair>();
-    value::<AccountPair>();
-    value::<ClientCmd>();
-    value::<Platform>();
-    value::<UserId>();
-    value::<CallbackContext>();
-    value::<CallbackResponse>();
-    value::<RejectionKind>();
-    hash::<ClientCmd>();
-    hash::<Platform>();
-    hash::<UserId>();
-    hash::<RejectionKind>();
+    debug::<(CallbackLayer<Plain>, CallbackService<(), Plain>)>();
+    debug::<(CallbackRouter<Inner, Inner, Inner>, Acknowledge<Inner>)>();
+    debug::<(Callback<FriendAdd>, AnyCallback, Token, CallbackRequest)>();
+    debug::<(RequestBody<Inner>, ResponseBody<Inner>, Acknowledged)>();
+    debug::<(RouterFuture<Whole>, Future<Inner, Whole, Plain>)>();
+
+    value::<(FriendAdd, FriendDelete, BlackListAdd, BlackListDelete)>();
+    value::<(FriendPair, AccountPair, ClientCmd, Platform, UserId)>();
+    value::<(CallbackContext, CallbackResponse, RejectionKind)>();
+    hash::<(ClientCmd, Platform, UserId, RejectionKind)>();
     copy::<RejectionKind>();
     error::<Rejection>();
     error::<InvalidToken>();
+}
+
+#[test]
+fn what_displays_as_a_text_pads_as_one() {
+    assert_eq!(format!("{:>11}|", ClientCmd::FriendAdd), " friend_add|");
+    assert_eq!(format!("{:<4}|", Platform::Web), "Web |");
+    assert_eq!(
+        format!("{:^15}|", RejectionKind::SignMismatch),
+        " sign_mismatch |"
+    );
+    assert_eq!(format!("{:.3}|", UserId::from("alice")), "ali|");
+}
+
+#[test]
+fn user_ids_are_ordered_as_texts() {
+    let long = "b".repeat(33);
+    let mut texts = ["b", "B", "a", "", "A", "é", "alice", &long];
+    let mut ids = texts.map(UserId::from);
+    texts.sort();
+    ids.sort();
+    assert_eq!(ids, texts.map(UserId::from));
 }
 
 #[test]
@@ -231,24 +220,6 @@ fn debug_shows_the_rules_and_no_token() {
     assert_eq!(format!("{:?}", chat()), "CallbackRequest { .. }");
     let acknowledge = Acknowledge::<Vec<u8>>::default();
     assert_eq!(format!("{acknowledge:?}"), "Acknowledge");
-}
-
-#[test]
-fn debug_of_a_future_and_of_bodies_shows_nothing_of_the_request() {
-    let mut service = layer().layer(Inner(PhantomData));
-    let future = service.call(post(REQUIRED));
-    assert_eq!(format!("{future:?}"), "ResponseFuture { .. }");
-    let acknowledged = Acknowledge::<Full<Bytes>>::new().call(post(""));
-    assert_eq!(format!("{acknowledged:?}"), "AcknowledgeFuture { .. }");
-    let routed = Router::new(APP_ID).call(post(""));
-    assert_eq!(format!("{routed:?}"), "RouterFuture { .. }");
-
-    let future = pin!(future);
-    let mut cx = Context::from_waker(Waker::noop());
-    let Poll::Ready(Ok(response)) = future.poll(&mut cx) else {
-        panic!("nothing here waits")
-    };
-    assert_eq!(format!("{:?}", response.body()), "ResponseBody { .. }");
 }
 
 /// Neither the body, its error, the service, its error nor its future is `Send` or `'static`.

@@ -1,4 +1,5 @@
-//! What the crate's documentation says under "What the layer does", as plainly as it can be said.
+//! The rules of the crate's documentation, as plainly as they can be written: the reference for the fuzz
+//! targets and the differential test. It shares no code with the crate, and `tests/vectors` hold for it too.
 
 use std::net::IpAddr;
 
@@ -9,12 +10,39 @@ use tower_tencent_chat::{
     RejectionKind::{self, *},
 };
 
-use crate::{
-    json::{self, Json, Name},
-    requests::{APP_ID, Case},
-};
+use super::json::{self, Json, Name};
 
-#[derive(Clone, Copy, Debug)]
+/// A request, and who receives it.
+#[derive(Clone, Debug)]
+pub(crate) struct Case {
+    pub(crate) webhook: Webhook,
+    pub(crate) settings: Settings,
+    pub(crate) method: String,
+    pub(crate) query: String,
+    pub(crate) content_length: Option<usize>,
+    pub(crate) body: Vec<Step>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) sdk_app_id: u64,
+    pub(crate) tokens: Vec<String>,
+    pub(crate) window_ms: u64,
+    pub(crate) now_ms: u64,
+    pub(crate) max_body_size: usize,
+}
+
+/// What a body does when it is polled.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    Data(Bytes),
+    Pending,
+    Trailers,
+    /// An error, and nothing after it.
+    Break,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Webhook {
     FriendAdd,
     /// One of the three that have pairs and nothing else.
@@ -30,16 +58,16 @@ impl Webhook {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Outcome {
     PassesThrough,
-    Refused(RejectionKind),
+    Rejected(RejectionKind),
     Received(Received),
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Received {
-    /// From, to, and who has asked.
+    /// From, to, and the initiator.
     pub(crate) pairs: Vec<(String, String, Option<String>)>,
     pub(crate) client_cmd: Option<ClientCmd>,
     pub(crate) admin_account: Option<String>,
@@ -56,29 +84,22 @@ pub(crate) struct Context {
     pub(crate) request_time: Option<u64>,
 }
 
-impl Outcome {
-    pub(crate) const NAMES: [&'static str; 13] = [
-        "passed through",
-        "received",
-        "method_not_allowed",
-        "missing_parameter",
-        "duplicate_parameter",
-        "sdk_app_id_mismatch",
-        "unsupported_content_type",
-        "stale_request_time",
-        "sign_mismatch",
-        "body_too_large",
-        "body_unreadable",
-        "malformed_packet",
-        "command_mismatch",
-    ];
+impl Case {
+    /// The bytes of the body, until it ends or breaks off.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let until = self
+            .body
+            .iter()
+            .take_while(|step| !matches!(step, Step::Break));
+        let data = until.map(|step| match step {
+            Step::Data(data) => &data[..],
+            _ => &[],
+        });
+        data.collect::<Vec<_>>().concat()
+    }
 
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::PassesThrough => "passed through",
-            Self::Refused(kind) => kind.as_str(),
-            Self::Received(_) => "received",
-        }
+    pub(crate) fn is_broken(&self) -> bool {
+        self.body.iter().any(|step| matches!(step, Step::Break))
     }
 }
 
@@ -90,7 +111,7 @@ pub(crate) fn judge(case: &Case) -> Outcome {
     }
     match receive(case, &query) {
         Ok(received) => Outcome::Received(received),
-        Err(kind) => Outcome::Refused(kind),
+        Err(kind) => Outcome::Rejected(kind),
     }
 }
 
@@ -102,39 +123,38 @@ fn receive(case: &Case, query: &Query) -> Result<Received, RejectionKind> {
     match one(packet, "CallbackCommand")? {
         Some(Json::Text(command)) if command == case.webhook.command() => {}
         Some(Json::Text(_)) => return Err(CommandMismatch),
-        _ => return Err(MalformedPacket),
+        // The URL has named the webhook.
+        None => {}
+        Some(_) => return Err(MalformedPacket),
     }
     let Some(Json::List(pairs)) = one(packet, "PairList")? else {
         return Err(MalformedPacket);
     };
+    let is_friend_add = case.webhook == Webhook::FriendAdd;
+    let optional = |object, name| match is_friend_add {
+        true => text_or_nothing(object, name),
+        false => Ok(None),
+    };
     let pairs = pairs.iter().map(|pair| {
         let pair = object(pair)?;
-        let initiator = match case.webhook {
-            Webhook::FriendAdd => not_empty(text_or_nothing(pair, "Initiator_Account")?),
-            Webhook::BlackListAdd => None,
-        };
+        let initiator = not_empty(optional(pair, "Initiator_Account")?);
         let [from, to] = ["From_Account", "To_Account"].map(|name| match one(pair, name)? {
             Some(Json::Text(account)) => Ok(account.clone()),
             _ => Err(MalformedPacket),
         });
         Ok((from?, to?, initiator))
     });
-    let pairs = pairs.collect::<Result<_, _>>()?;
-    Ok(match case.webhook {
-        Webhook::FriendAdd => Received {
-            pairs,
-            client_cmd: text_or_nothing(packet, "ClientCmd")?.map(client_cmd),
-            admin_account: not_empty(text_or_nothing(packet, "Admin_Account")?),
-            force_flag: one(packet, "ForceFlag")?.is_some_and(is_set),
-            context,
-        },
-        Webhook::BlackListAdd => Received {
-            pairs,
-            client_cmd: None,
-            admin_account: None,
-            force_flag: false,
-            context,
-        },
+    let force_flag = match one(packet, "ForceFlag") {
+        _ if !is_friend_add => false,
+        Ok(flag) => flag.map_or(Ok(false), is_set)?,
+        Err(kind) => return Err(kind),
+    };
+    Ok(Received {
+        pairs: pairs.collect::<Result<_, _>>()?,
+        client_cmd: optional(packet, "ClientCmd")?.map(client_cmd),
+        admin_account: not_empty(optional(packet, "Admin_Account")?),
+        force_flag,
+        context,
     })
 }
 
@@ -199,7 +219,9 @@ fn verify(case: &Case, query: &Query) -> Result<Context, RejectionKind> {
             return Err(DuplicateParameter);
         }
     }
-    if number(query.first("SdkAppid").ok_or(MissingParameter)?) != Some(APP_ID.into()) {
+    if number(query.first("SdkAppid").ok_or(MissingParameter)?)
+        != Some(case.settings.sdk_app_id.into())
+    {
         return Err(SdkAppIdMismatch);
     }
     if let Some(content_type) = query.first("contenttype") {
@@ -213,7 +235,7 @@ fn verify(case: &Case, query: &Query) -> Result<Context, RejectionKind> {
         .iter()
         .find(|(name, _)| name == b"RequestId" || name == b"RequestID");
     Ok(Context {
-        sdk_app_id: APP_ID,
+        sdk_app_id: case.settings.sdk_app_id,
         client_ip: text("ClientIP").and_then(|ip| ip.parse().ok()),
         platform: text("OptPlatform").map(platform),
         request_id: ids.map(|(_, id)| String::from_utf8_lossy(id).into_owned()),
@@ -247,7 +269,7 @@ fn request_time(case: &Case, query: &Query) -> Result<Option<u64>, RejectionKind
 }
 
 /// Lower-case hex of SHA-256 over the token directly followed by the time.
-pub(crate) fn signature(token: &str, time: &[u8]) -> String {
+fn signature(token: &str, time: &[u8]) -> String {
     let digest = Sha256::digest([token.as_bytes(), time].concat());
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -278,23 +300,24 @@ fn platform(text: String) -> Platform {
     }
 }
 
-fn read(case: &Case) -> Result<Bytes, RejectionKind> {
-    let body = case.frames.concat();
+fn read(case: &Case) -> Result<Vec<u8>, RejectionKind> {
+    let body = case.bytes();
     let limit = case.settings.max_body_size;
     if case.content_length.is_some_and(|length| length > limit) || body.len() > limit {
         return Err(BodyTooLarge);
     }
-    if case.is_broken {
+    if case.is_broken() {
         return Err(BodyUnreadable);
     }
-    Ok(body.into())
+    Ok(body)
 }
 
 type Object = [(Name, Json)];
 
+/// An object whose names are all texts.
 fn object(json: &Json) -> Result<&Object, RejectionKind> {
     match json {
-        Json::Object(object) => Ok(object),
+        Json::Object(object) if object.iter().all(|(name, _)| name.is_some()) => Ok(object),
         _ => Err(MalformedPacket),
     }
 }
@@ -311,12 +334,13 @@ fn one<'a>(object: &'a Object, name: &str) -> Result<Option<&'a Json>, Rejection
     }
 }
 
-/// A text; whatever else it is costs the field.
+/// A text. A value of any other type is as good as none.
 fn text_or_nothing(object: &Object, name: &str) -> Result<Option<String>, RejectionKind> {
-    Ok(match one(object, name)? {
-        Some(Json::Text(text)) => Some(text.clone()),
-        _ => None,
-    })
+    match one(object, name)? {
+        Some(Json::Text(text)) => Ok(Some(text.clone())),
+        Some(Json::Damaged) => Err(MalformedPacket),
+        _ => Ok(None),
+    }
 }
 
 fn not_empty(text: Option<String>) -> Option<String> {
@@ -331,17 +355,18 @@ fn client_cmd(text: String) -> ClientCmd {
     }
 }
 
-/// Anything but zero, false, nothing, and a number that no type can hold.
-fn is_set(flag: &Json) -> bool {
-    match flag {
-        Json::Null | Json::Damaged => false,
+/// Anything but zero, false, null and "".
+fn is_set(flag: &Json) -> Result<bool, RejectionKind> {
+    Ok(match flag {
+        Json::Damaged => return Err(MalformedPacket),
+        Json::Null => false,
         Json::Bool(flag) => *flag,
         Json::Number(number) => *number != 0.0,
-        // A number in quotes may have a plus or more zeros than JSON's.
+        // In quotes, a number may have a plus or more zeros than in JSON.
         Json::Text(text) => match text.parse::<f64>() {
             Ok(number) => number != 0.0,
             Err(_) => !text.is_empty() && !text.eq_ignore_ascii_case("false"),
         },
         Json::List(_) | Json::Object(_) => true,
-    }
+    })
 }
