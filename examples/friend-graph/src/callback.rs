@@ -11,7 +11,7 @@ use axum::{
 };
 use tokio::time::{Instant, timeout_at};
 use tower_tencent_chat::{
-    Callback, CallbackResponse, CallbackRouter, FriendAdd, FriendDelete, Rejection,
+    Acknowledged, Callback, CallbackResponse, CallbackRouter, FriendAdd, FriendDelete, Rejection,
 };
 
 use crate::{
@@ -28,10 +28,6 @@ const UNSTORABLE: &str = "a UserID is empty, too long, or has a NUL in it";
 
 #[derive(Clone, Copy)]
 struct Arrival(Instant);
-
-/// In the extensions of an answer whose callback is counted already.
-#[derive(Clone)]
-struct Counted;
 
 pub(crate) fn router(app: &Arc<App>, config: &Config) -> Router {
     let callbacks = CallbackRouter::new(config.sdk_app_id)
@@ -50,24 +46,23 @@ async fn write<P: ChangesFriends>(
     State(app): State<Arc<App>>,
     Extension(Arrival(arrival)): Extension<Arrival>,
     callback: Callback<P>,
-) -> Response {
+) -> CallbackResponse {
     let (change, left_out) = Change::new(&*callback, callback.context());
     lost::log_pairs(&change, &left_out, &UNSTORABLE);
     app.metrics.left_out_pairs.inc_by(left_out.len() as u64);
-    let response = if change.pairs.is_empty() && !left_out.is_empty() {
+    if change.pairs.is_empty() && !left_out.is_empty() {
         app.metrics.count_rejection(metrics::UNSTORABLE);
-        CallbackResponse::fail(UNSTORABLE)
-    } else if arrival + ARRIVE <= Instant::now() {
+        return CallbackResponse::fail(UNSTORABLE);
+    }
+    if arrival + ARRIVE <= Instant::now() {
         lost::log(&change, &"it came too late");
-        late(&app)
-    } else {
-        let written = app.write(change, arrival + COMMIT);
-        match timeout_at(arrival + ANSWER, written).await {
-            Ok(Ok(true)) => CallbackResponse::ok(),
-            _ => CallbackResponse::fail("the database is not available"),
-        }
-    };
-    (Extension(Counted), response).into_response()
+        return late(&app);
+    }
+    let written = app.write(change, arrival + COMMIT);
+    match timeout_at(arrival + ANSWER, written).await {
+        Ok(Ok(true)) => CallbackResponse::ok(),
+        _ => CallbackResponse::fail("the database is not available"),
+    }
 }
 
 fn late(app: &App) -> CallbackResponse {
@@ -93,7 +88,7 @@ async fn limit_and_count(
     let extensions = response.extensions();
     if let Some(rejection) = extensions.get::<Rejection>() {
         app.metrics.count_rejection(rejection.kind().as_str());
-    } else if extensions.get::<Counted>().is_none() && response.status().is_success() {
+    } else if extensions.get::<Acknowledged>().is_some() {
         app.metrics.count(Outcome::Acknowledged);
     }
     response

@@ -16,21 +16,6 @@ const BUCKETS: [f64; 12] = [
 ];
 /// The kind of a callback that has nothing but UserIDs which can't be stored.
 pub(crate) const UNSTORABLE: &str = "unstorable_user_id";
-/// The kinds of the layer's rejections.
-const REJECTIONS: [RejectionKind; 11] = [
-    RejectionKind::MethodNotAllowed,
-    RejectionKind::MissingParameter,
-    RejectionKind::DuplicateParameter,
-    RejectionKind::SdkAppIdMismatch,
-    RejectionKind::UnsupportedContentType,
-    RejectionKind::StaleRequestTime,
-    RejectionKind::SignMismatch,
-    RejectionKind::BodyTooLarge,
-    RejectionKind::BodyUnreadable,
-    RejectionKind::MalformedPacket,
-    RejectionKind::CommandMismatch,
-];
-
 pub(crate) struct Metrics {
     registry: Registry,
     callbacks: IntCounterVec,
@@ -151,7 +136,7 @@ impl Metrics {
         for outcome in Outcome::ALL {
             self.callbacks.with_label_values(&[outcome.name()]);
         }
-        let kinds = REJECTIONS.iter().map(|kind| kind.as_str());
+        let kinds = RejectionKind::ALL.iter().map(|kind| kind.as_str());
         for kind in kinds.chain([UNSTORABLE]) {
             self.rejections.with_label_values(&[kind]);
         }

@@ -351,7 +351,7 @@ async fn a_rejection_is_counted_by_its_kind_from_zero_on() {
     let zeros = metrics
         .lines()
         .filter(|line| line.contains("_rejections_total{"));
-    assert_eq!(zeros.filter(|line| line.ends_with(" 0")).count(), 12);
+    assert_eq!(zeros.filter(|line| line.ends_with(" 0")).count(), 13);
 
     let wrong_app = add([("alice", "bob")]).query("SdkAppid", "1");
     let answer = Chat::new().send(&app.url, &wrong_app).await;
