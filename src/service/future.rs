@@ -179,7 +179,6 @@ impl<S> Delivery<S> {
             configuration,
             ..
         } = self;
-        HandedOn::new(&context).mark(&mut head.extensions);
         head.extensions
             .insert(C::new(command.clone(), context, packet));
         let length = bytes.len();

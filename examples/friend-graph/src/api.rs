@@ -1,6 +1,6 @@
 //! What other services ask.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use axum::{
     Json, Router,
@@ -14,17 +14,15 @@ use tokio::time::{Instant, timeout};
 
 use crate::{
     App,
-    callback::COMMIT,
     change::Change,
-    store::{Failure, Friends},
+    store::Failure,
+    times::{COMMIT, READ},
 };
 
-/// How long a reader waits for the database.
-pub(crate) const READ: Duration = Duration::from_secs(2);
 /// Friends on a page at the most; Chat allows a user 3,000.
 const MAX_LIMIT: u32 = 1000;
 
-pub(crate) fn router() -> Router<App> {
+pub(crate) fn router() -> Router<Arc<App>> {
     Router::new()
         .route("/users/{id}/friends", get(friends))
         .route("/livez", get(|| async { "ok\n" }))
@@ -37,55 +35,42 @@ struct Paging {
     /// The last UserID of the page before.
     #[serde(default)]
     after: String,
-    #[serde(default)]
-    limit: Limit,
-}
-
-#[derive(Deserialize)]
-#[serde(try_from = "u32")]
-struct Limit(u32);
-
-impl Default for Limit {
-    fn default() -> Self {
-        Self(100)
-    }
-}
-
-impl TryFrom<u32> for Limit {
-    type Error = String;
-
-    fn try_from(limit: u32) -> Result<Self, String> {
-        match limit {
-            1..=MAX_LIMIT => Ok(Self(limit)),
-            _ => Err(format!("not between 1 and {MAX_LIMIT}")),
-        }
-    }
+    limit: Option<u32>,
 }
 
 async fn friends(
-    State(app): State<App>,
+    State(app): State<Arc<App>>,
     Path(id): Path<String>,
     Query(Paging { after, limit }): Query<Paging>,
-) -> Result<Json<Friends>, Failure> {
-    let Limit(limit) = limit;
+) -> Result<Response, Failure> {
+    let limit = limit.unwrap_or(100);
+    if !(1..=MAX_LIMIT).contains(&limit) {
+        let range = format!("limit: not between 1 and {MAX_LIMIT}\n");
+        return Ok((StatusCode::BAD_REQUEST, range).into_response());
+    }
     let deadline = Instant::now() + READ;
     let friends = app.store.friends(&id, &after, limit, deadline).await?;
-    Ok(Json(friends))
+    Ok(Json(friends).into_response())
 }
 
-/// Whether callbacks are written now, to the database or to the journal.
-async fn healthz(State(app): State<App>) -> (StatusCode, &'static str) {
-    let written = app.writer.write(Change::probe(), Instant::now() + COMMIT);
-    match timeout(READ, written).await {
-        Ok(Ok(true)) => (StatusCode::OK, "ok\n"),
-        _ => (
+/// Whether callbacks are written now, to the database or to the journal, and to files that will be there later.
+async fn healthz(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
+    let written = app.write(Change::probe(), Instant::now() + COMMIT);
+    let written = matches!(timeout(READ, written).await, Ok(Ok(true)));
+    match (written, app.are_files_gone()) {
+        (true, false) => (StatusCode::OK, "ok\n"),
+        (_, true) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "a file was deleted or replaced while it was open\n",
+        ),
+        (false, _) => (
             StatusCode::SERVICE_UNAVAILABLE,
             "callbacks can't be written\n",
         ),
     }
 }
 
-async fn metrics(State(app): State<App>) -> Response {
+async fn metrics(State(app): State<Arc<App>>) -> Response {
     match app.render_metrics() {
         Ok(text) => ([(CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),

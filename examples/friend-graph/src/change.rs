@@ -1,6 +1,6 @@
 //! What a callback changes.
 
-use std::{collections::BTreeMap, fmt, time::UNIX_EPOCH};
+use std::{collections::BTreeMap, time::UNIX_EPOCH};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,9 @@ pub(crate) struct Change {
     pub(crate) platform: Option<String>,
     /// For the log.
     pub(crate) request_id: Option<String>,
+    /// Whether it has been in the journal, so that something newer may have been written meanwhile.
+    #[serde(skip, default = "yes")]
+    pub(crate) waited: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -72,7 +75,7 @@ impl ChangesFriends for FriendDelete {
 }
 
 impl Change {
-    /// Also tells the pairs that are left out, since PostgreSQL can't store them. SQLite could, and doesn't, either.
+    /// Also returns the pairs that are left out, since PostgreSQL can't store them. SQLite could, and doesn't, either.
     pub(crate) fn new<P: ChangesFriends>(
         packet: &P,
         context: &CallbackContext,
@@ -81,31 +84,35 @@ impl Change {
             .pairs()
             .partition(|pair| is_storable(&pair.from) && is_storable(&pair.to));
         let platform = context.platform.as_ref().map(ToString::to_string);
-        let request_id = context.request_id.as_deref().map(shorten);
+        let request_id = context.request_id.as_deref();
         let change = Self {
-            kind: P::KIND,
-            pairs: once_each(pairs),
-            seen: Timestamp::now().as_millisecond(),
             request_time: request_time(context),
             platform: platform.filter(|platform| is_storable(platform)),
-            request_id,
+            request_id: request_id.map(|id| id.chars().take(REQUEST_ID).collect()),
+            ..Self::of(P::KIND, once_each(pairs))
         };
         (change, left_out)
     }
 
     /// A deletion that changes nobody's friends, since no UserID is empty: to see whether changes are written.
     pub(crate) fn probe() -> Self {
+        let nobody = Pair {
+            from: "".into(),
+            to: "".into(),
+            initiator: None,
+        };
+        Self::of(Kind::Delete, vec![nobody])
+    }
+
+    fn of(kind: Kind, pairs: Vec<Pair>) -> Self {
         Self {
-            kind: Kind::Delete,
-            pairs: vec![Pair {
-                from: "".into(),
-                to: "".into(),
-                initiator: None,
-            }],
+            kind,
+            pairs,
             seen: Timestamp::now().as_millisecond(),
             request_time: None,
             platform: None,
             request_id: None,
+            waited: false,
         }
     }
 
@@ -114,12 +121,12 @@ impl Change {
     }
 }
 
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Kind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
             Self::Add => "add",
             Self::Delete => "delete",
-        })
+        }
     }
 }
 
@@ -136,11 +143,11 @@ fn is_storable(text: &str) -> bool {
     !text.is_empty() && text.len() <= MAX_TEXT && !text.contains('\0')
 }
 
-pub(crate) fn shorten(request_id: &str) -> String {
-    request_id.chars().take(REQUEST_ID).collect()
-}
-
 fn request_time(context: &CallbackContext) -> Option<i64> {
     let since_epoch = context.request_time?.duration_since(UNIX_EPOCH).ok()?;
     since_epoch.as_secs().try_into().ok()
+}
+
+fn yes() -> bool {
+    true
 }

@@ -1,29 +1,28 @@
 //! What the environment says.
 
-use std::{env, path::PathBuf};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
 
 use tower_tencent_chat::Token;
 
+use crate::store;
+
 /// The file that is used if `DATABASE_URL` is not set: created in the working directory.
 const DATABASE_URL: &str = "sqlite:friend-graph.db?mode=rwc";
-
 /// The file that is used if `JOURNAL` is not set.
 const JOURNAL: &str = "friend-graph.db.journal";
+/// What is logged if `RUST_LOG` is not set.
+pub(crate) const LOG: &str = "info,sqlx=error";
 
 pub(crate) struct Config {
     pub(crate) addr: String,
-    pub(crate) tls: Option<TlsFiles>,
     pub(crate) database_url: String,
     pub(crate) journal: Option<PathBuf>,
     pub(crate) sdk_app_id: u64,
     /// Any of which may have signed; without one, callbacks need not be signed.
     pub(crate) tokens: Vec<Token>,
-}
-
-/// The app's own certificate, in PEM.
-pub(crate) struct TlsFiles {
-    pub(crate) cert: String,
-    pub(crate) key: String,
 }
 
 impl Config {
@@ -32,7 +31,6 @@ impl Config {
         check_database_url(&database_url).map_err(|error| format!("DATABASE_URL: {error}"))?;
         Ok(Self {
             addr: setting("ADDR", "127.0.0.1:3000")?,
-            tls: tls_files()?,
             journal: journal(&database_url)?,
             database_url,
             sdk_app_id: setting("SDK_APP_ID", "1400000000")?
@@ -49,41 +47,51 @@ fn tokens() -> Result<Vec<Token>, String> {
     if tokens.is_empty() {
         return Ok(Vec::new());
     }
+    // As of a file that a shell would have read.
+    if tokens.contains(['"', '\'']) {
+        return Err("CALLBACK_TOKEN: there are quotes in it".to_owned());
+    }
     let tokens: Result<_, _> = tokens.split(',').map(Token::new).collect();
     tokens.map_err(|error| format!("CALLBACK_TOKEN: {error}"))
 }
 
-fn tls_files() -> Result<Option<TlsFiles>, String> {
-    let cert = setting("TLS_CERT", "")?;
-    let key = setting("TLS_KEY", "")?;
-    match (cert.is_empty(), key.is_empty()) {
-        (true, true) => Ok(None),
-        (false, false) => Ok(Some(TlsFiles { cert, key })),
-        _ => Err("TLS_CERT, TLS_KEY: one is of no use without the other".to_owned()),
-    }
-}
-
 fn journal(database_url: &str) -> Result<Option<PathBuf>, String> {
     let file = setting("JOURNAL", JOURNAL)?;
-    match &*file {
-        "off" => Ok(None),
-        // It would end with the process.
-        ":memory:" => Err("JOURNAL: no file".to_owned()),
-        _ if is_sqlite_file(database_url, &file) => {
-            Err("JOURNAL: the file of DATABASE_URL".to_owned())
+    match &*file.to_lowercase() {
+        "off" if file == "off" => Ok(None),
+        // The one would end with the process, and the others are hardly meant as names.
+        ":memory:" | "off" | "false" | "no" | "none" | "0" => {
+            Err("JOURNAL: no file; `off` is for none".to_owned())
         }
-        _ => Ok(Some(file.into())),
+        _ => {
+            let database = store::sqlite_file(database_url);
+            if database.is_some_and(|database| is_same(&database, Path::new(&file))) {
+                return Err("JOURNAL: the file of DATABASE_URL".to_owned());
+            }
+            Ok(Some(file.into()))
+        }
     }
 }
 
-fn is_sqlite_file(database_url: &str, file: &str) -> bool {
-    let (scheme, path, _) = split(database_url);
-    scheme == "sqlite" && path == file
+/// Whether two paths lead to one file, which need not be there yet.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let resolve = |file: &Path| {
+        fs::canonicalize(file).or_else(|_| {
+            let folder = file
+                .parent()
+                .filter(|folder| !folder.as_os_str().is_empty());
+            let folder = fs::canonicalize(folder.unwrap_or(Path::new(".")))?;
+            Ok::<_, std::io::Error>(folder.join(file.file_name().unwrap_or_default()))
+        })
+    };
+    matches!((resolve(one), resolve(other)), (Ok(one), Ok(other)) if one == other)
 }
 
 /// The URL may hold a password, so no error repeats it.
 fn check_database_url(database_url: &str) -> Result<(), &'static str> {
-    let (scheme, path, options) = split(database_url);
+    let (scheme, rest) = database_url.split_once(':').unwrap_or_default();
+    let (path, options) = rest.split_once('?').unwrap_or((rest, ""));
+    let path = path.strip_prefix("//").unwrap_or(path);
     match scheme {
         "postgres" | "postgresql" => Ok(()),
         // It would end with the process, and each connection would have its own.
@@ -95,16 +103,8 @@ fn check_database_url(database_url: &str) -> Result<(), &'static str> {
     }
 }
 
-/// The scheme, the path or what stands in its place, and the options.
-fn split(database_url: &str) -> (&str, &str, &str) {
-    let (scheme, rest) = database_url.split_once(':').unwrap_or_default();
-    let (path, options) = rest.split_once('?').unwrap_or((rest, ""));
-    let path = path.strip_prefix("//").unwrap_or(path);
-    (scheme, path, options)
-}
-
 /// A variable of the environment; an empty one counts as not set.
-fn setting(name: &str, default: &str) -> Result<String, String> {
+pub(crate) fn setting(name: &str, default: &str) -> Result<String, String> {
     match env::var_os(name).unwrap_or_default().into_string() {
         Ok(value) if value.is_empty() => Ok(default.to_owned()),
         Ok(value) => Ok(value),

@@ -6,61 +6,57 @@ mod api;
 mod callback;
 mod change;
 mod config;
-mod count;
+mod files;
 mod journal;
 mod lost;
 mod metrics;
 mod page;
 mod server;
-mod shutdown;
 mod store;
+mod times;
 mod writer;
 
 use std::{
     error::Error,
     io::{self, IsTerminal, Write},
     net::TcpListener,
-    path::Path,
     process::ExitCode,
-    time::Duration,
+    sync::Arc,
 };
 
 use axum::Router;
 use tokio::{
     runtime::Runtime,
-    time::{Instant, timeout},
+    time::{Instant, sleep, timeout},
 };
+use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::{
     config::Config,
+    files::OpenFile,
     journal::Journal,
     metrics::Metrics,
     store::{Failure, Store},
     writer::Writer,
 };
 
-/// How long the database may take at the start, and how long if there is a journal to start with.
-const START: Duration = Duration::from_secs(10);
-const START_WITH_JOURNAL: Duration = Duration::from_secs(2);
-
-/// How long it may take at the end.
-const CLOSE: Duration = Duration::from_secs(2);
-
-/// What the handlers share.
-#[derive(Clone)]
+/// What all tasks and handlers share.
 struct App {
     store: Store,
     journal: Option<Journal>,
-    writer: Writer,
     metrics: Metrics,
+    writer: Writer,
 }
 
 fn main() -> ExitCode {
     // Whatever a user wants to see of sqlx, it must not log the parameters of a URL.
     let hidden = "sqlx_postgres::options=off".parse();
-    let filter = EnvFilter::try_from_default_env();
-    let filter = filter.unwrap_or_else(|_| EnvFilter::new("info,sqlx=error"));
+    let filter = config::setting("RUST_LOG", config::LOG).and_then(|filter| {
+        let filter = EnvFilter::try_new(filter);
+        filter.map_err(|error| error.to_string())
+    });
+    let filter = filter.unwrap_or_else(|_| EnvFilter::new(config::LOG));
     tracing_subscriber::fmt()
         .with_env_filter(filter.add_directive(hidden.expect("a directive")))
         .with_writer(io::stderr)
@@ -83,22 +79,18 @@ fn main() -> ExitCode {
 
 async fn serve() -> Result<(), Box<dyn Error>> {
     let config = Config::from_env()?;
-    let stop = shutdown::stop_signal()?;
+    let stop = server::stop_signal()?;
     let app = tokio::select! {
-        app = App::start(&config) => app?,
+        app = App::start(&config, &stop) => app?,
         () = stop.cancelled() => return Ok(()),
     };
     let router = Router::new()
         .merge(api::router())
-        .with_state(app.clone())
-        .merge(page::router(&app.store))
-        .merge(callback::router(&app, config.sdk_app_id, &config.tokens));
-    let tls = match &config.tls {
-        Some(files) => Some(server::tls(files).await?),
-        None => None,
-    };
+        .merge(page::router())
+        .with_state(Arc::clone(&app))
+        .merge(callback::router(&app, &config));
     let listener = listen(&config)?;
-    server::serve(listener, tls, router, stop).await?;
+    server::serve(listener, router, stop).await?;
     app.stop().await;
     Ok(())
 }
@@ -110,71 +102,84 @@ fn listen(config: &Config) -> Result<TcpListener, Box<dyn Error>> {
     if config.tokens.is_empty() {
         tracing::warn!("no CALLBACK_TOKEN is set: anybody who knows the app id can send callbacks");
     }
-    let scheme = if config.tls.is_some() {
-        "https"
-    } else {
-        "http"
-    };
     let address = listener.local_addr()?;
     // The app is of use if nobody reads its output, too.
-    let _ = writeln!(io::stdout(), "Listening on {scheme}://{address}/callback");
+    let _ = writeln!(io::stdout(), "Listening on http://{address}/callback");
     Ok(listener)
 }
 
 impl App {
-    async fn start(config: &Config) -> Result<Self, Box<dyn Error>> {
+    async fn start(config: &Config, stop: &CancellationToken) -> Result<Arc<Self>, Box<dyn Error>> {
         let journal = match &config.journal {
-            Some(file) => Some(open_journal(file).await?),
             None => None,
+            Some(file) => Some(
+                Journal::open(file)
+                    .await
+                    .map_err(|failure| format!("JOURNAL: {}: {failure}", file.display()))?,
+            ),
         };
-        let store = open_store(&config.database_url, journal.is_some()).await;
-        let store = store.map_err(|error| format!("DATABASE_URL: {error}"))?;
-        let metrics = Metrics::new()?;
-        Ok(Self {
-            writer: Writer::start(store.clone(), journal.clone(), metrics.clone()),
+        let store = open_store(&config.database_url, journal.as_ref()).await;
+        let store = store.map_err(|failure| format!("DATABASE_URL: {failure}"))?;
+        let (writer, jobs) = Writer::new();
+        let app = Arc::new(Self {
             store,
             journal,
-            metrics,
-        })
+            metrics: Metrics::new(),
+            writer,
+        });
+        app.start_writing(jobs, stop);
+        tokio::spawn(Arc::clone(&app).watch_files());
+        Ok(app)
     }
 
-    fn render_metrics(&self) -> prometheus::Result<String> {
-        self.metrics.queued(self.writer.queued());
-        self.metrics.connections(self.store.connections());
-        if let Some(journal) = &self.journal {
-            self.metrics.journal(journal);
+    /// The files that the app has open.
+    fn files(&self) -> impl Iterator<Item = &OpenFile> {
+        let journal = self.journal.as_ref().map(|journal| &journal.file);
+        self.store.file.iter().chain(journal)
+    }
+
+    fn are_files_gone(&self) -> bool {
+        self.files().any(OpenFile::is_gone)
+    }
+
+    /// Logs once of each file that isn't what the app writes to any more.
+    async fn watch_files(self: Arc<Self>) {
+        let mut files: Vec<_> = self.files().collect();
+        loop {
+            for file in files.extract_if(.., |file| file.is_gone()) {
+                let path = file.path.display();
+                tracing::error!("{path} was deleted or replaced while it was open: see README.md");
+            }
+            sleep(times::LOOK).await;
         }
-        self.metrics.render()
     }
 
     async fn stop(&self) {
         self.writer.stop().await;
         // A database that is gone may never say goodbye.
-        let _ = timeout(CLOSE, self.store.close()).await;
+        let _ = timeout(times::CLOSE, self.store.close()).await;
         if let Some(journal) = &self.journal {
             journal.close().await;
         }
     }
 }
 
-async fn open_journal(file: &Path) -> Result<Journal, String> {
-    let journal = Journal::open(file).await;
-    journal.map_err(|error| format!("JOURNAL: {}: {error}", file.display()))
-}
-
-/// With a journal, the app starts even if the database is away.
-async fn open_store(database_url: &str, has_journal: bool) -> Result<Store, Failure> {
+/// With a journal, the app starts even if the database is away; if there is something in it, whatever the database says.
+async fn open_store(database_url: &str, journal: Option<&Journal>) -> Result<Store, Failure> {
     let store = Store::new(database_url)?;
-    let time = if has_journal {
-        START_WITH_JOURNAL
-    } else {
-        START
+    let time = match journal {
+        Some(_) => times::START_WITH_JOURNAL,
+        None => times::START,
     };
-    match store.prepare(Instant::now() + time).await {
-        Err(failure) if has_journal && failure.is_outage() => {
-            tracing::warn!("callbacks go to the journal: {failure}");
-            Ok(store)
+    match (store.prepare(Instant::now() + time).await, journal) {
+        (Err(failure), Some(journal)) if journal.waiting() > 0 => {
+            let waiting = journal.waiting();
+            tracing::error!(waiting, "callbacks go to the journal: {failure}");
         }
-        prepared => prepared.map(|()| store),
+        (Err(failure), Some(_)) if failure.is_outage() => {
+            tracing::warn!("callbacks go to the journal: {failure}");
+        }
+        (prepared, _) => prepared?,
     }
+    Ok(store)
 }

@@ -1,18 +1,14 @@
 //! What Prometheus is told.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use prometheus::{
-    HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
-    histogram_opts, register_histogram_vec_with_registry as histogram_vec,
-    register_int_counter_vec_with_registry as counter_vec,
-    register_int_counter_with_registry as counter,
-    register_int_gauge_vec_with_registry as gauge_vec, register_int_gauge_with_registry as gauge,
+    HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    core::Collector, histogram_opts,
 };
+use tokio::time::Instant;
 use tower_tencent_chat::RejectionKind;
 
-use crate::journal::Journal;
+use crate::{App, files::OpenFile, journal::Journal};
 
 /// In seconds, up to where an answer would be too late.
 const BUCKETS: [f64; 12] = [
@@ -20,34 +16,20 @@ const BUCKETS: [f64; 12] = [
 ];
 /// The kind of a callback that has nothing but UserIDs which can't be stored.
 pub(crate) const UNSTORABLE: &str = "unstorable_user_id";
-/// The kinds of the layer's refusals.
-const REFUSALS: [RejectionKind; 11] = [
-    RejectionKind::MethodNotAllowed,
-    RejectionKind::MissingParameter,
-    RejectionKind::DuplicateParameter,
-    RejectionKind::SdkAppIdMismatch,
-    RejectionKind::UnsupportedContentType,
-    RejectionKind::StaleRequestTime,
-    RejectionKind::SignMismatch,
-    RejectionKind::BodyTooLarge,
-    RejectionKind::BodyUnreadable,
-    RejectionKind::MalformedPacket,
-    RejectionKind::CommandMismatch,
-];
-
-#[derive(Clone)]
 pub(crate) struct Metrics {
     registry: Registry,
     callbacks: IntCounterVec,
-    refusals: IntCounterVec,
-    stale_pairs: IntCounter,
-    left_out_pairs: IntCounter,
-    in_flight: IntGauge,
+    rejections: IntCounterVec,
+    pub(crate) stale_pairs: IntCounter,
+    pub(crate) left_out_pairs: IntCounter,
+    pub(crate) in_flight: IntGauge,
     queued_pairs: IntGauge,
     connections: IntGaugeVec,
+    files_gone: IntGauge,
     spooled: IntGauge,
     spooled_age_seconds: IntGauge,
     spooled_bytes: IntGauge,
+    refused: IntGauge,
     commit_seconds: HistogramVec,
 }
 
@@ -61,7 +43,7 @@ pub(crate) enum Outcome {
     /// Answered FAIL: it is neither committed nor in the journal.
     Failed,
     /// Answered FAIL: something in the request is wrong.
-    Refused,
+    Rejected,
     /// Answered FAIL: it did not arrive in time.
     TimedOut,
     /// Another webhook, answered OK.
@@ -73,7 +55,7 @@ impl Outcome {
         Self::Committed,
         Self::Spooled,
         Self::Failed,
-        Self::Refused,
+        Self::Rejected,
         Self::TimedOut,
         Self::Acknowledged,
     ];
@@ -83,7 +65,7 @@ impl Outcome {
             Self::Committed => "committed",
             Self::Spooled => "spooled",
             Self::Failed => "failed",
-            Self::Refused => "refused",
+            Self::Rejected => "rejected",
             Self::TimedOut => "timed_out",
             Self::Acknowledged => "acknowledged",
         }
@@ -91,68 +73,62 @@ impl Outcome {
 }
 
 impl Metrics {
-    pub(crate) fn new() -> prometheus::Result<Self> {
-        let registry = Registry::new_custom(Some("friend_graph".to_owned()), None)?;
+    pub(crate) fn new() -> Self {
+        let prefix = Some("friend_graph".to_owned());
+        let registry = Registry::new_custom(prefix, None).expect("the prefix is a name");
+        let gauge = |name, help| registered(&registry, IntGauge::new(name, help));
+        let counter = |name, help| registered(&registry, IntCounter::new(name, help));
+        let counters = |name, help, label| {
+            let counters = IntCounterVec::new(Opts::new(name, help), &[label]);
+            registered(&registry, counters)
+        };
+        let connections = Opts::new("connections", "Connections that changes are written by.");
         let seconds = histogram_opts!(
             "commit_seconds",
             "From a parsed packet to its end in the database, in the journal, or as a failure.",
             BUCKETS.to_vec()
         );
         let metrics = Self {
-            callbacks: counter_vec!(
+            callbacks: counters(
                 "callbacks_total",
                 "Callbacks, by what became of them.",
-                &["outcome"],
-                registry
-            )?,
-            refusals: counter_vec!(
-                "refusals_total",
-                "Refused callbacks, by the rule they broke.",
-                &["kind"],
-                registry
-            )?,
-            stale_pairs: counter!(
+                "outcome",
+            ),
+            rejections: counters(
+                "rejections_total",
+                "Callbacks that broke a rule, by it.",
+                "kind",
+            ),
+            stale_pairs: counter(
                 "stale_pairs_total",
                 "Pairs that changed nothing, since something newer is known.",
-                registry
-            )?,
-            left_out_pairs: counter!(
+            ),
+            left_out_pairs: counter(
                 "left_out_pairs_total",
                 "Pairs with a UserID that can't be stored.",
-                registry
-            )?,
-            in_flight: gauge!(
-                "callbacks_in_flight",
-                "Callbacks that wait for an answer.",
-                registry
-            )?,
-            queued_pairs: gauge!(
-                "queued_pairs",
-                "Pairs that wait for their commit.",
-                registry
-            )?,
-            connections: gauge_vec!(
-                "connections",
-                "Connections that changes are written by.",
-                &["state"],
-                registry
-            )?,
-            spooled: gauge!(
+            ),
+            in_flight: gauge("callbacks_in_flight", "Callbacks that wait for an answer."),
+            queued_pairs: gauge("queued_pairs", "Pairs that wait for their commit."),
+            connections: registered(&registry, IntGaugeVec::new(connections, &["state"])),
+            files_gone: gauge("files_gone", "Open files that were deleted or replaced."),
+            spooled: gauge(
                 "spooled",
                 "Callbacks in the journal that the database doesn't have yet.",
-                registry
-            )?,
-            spooled_age_seconds: gauge!(
+            ),
+            spooled_age_seconds: gauge(
                 "spooled_age_seconds",
                 "How long ago the oldest of them was received.",
-                registry
-            )?,
-            spooled_bytes: gauge!("spooled_bytes", "The size of the journal.", registry)?,
-            commit_seconds: histogram_vec!(seconds, &["outcome"], registry)?,
+            ),
+            spooled_bytes: gauge("spooled_bytes", "The size of the journal."),
+            refused: gauge(
+                "refused",
+                "Callbacks in the journal that the database refuses.",
+            ),
+            commit_seconds: registered(&registry, HistogramVec::new(seconds, &["outcome"])),
             registry,
         };
         metrics.start_at_zero();
-        Ok(metrics)
+        metrics
     }
 
     /// So that they are there before the first of them is counted.
@@ -160,70 +136,60 @@ impl Metrics {
         for outcome in Outcome::ALL {
             self.callbacks.with_label_values(&[outcome.name()]);
         }
-        for kind in REFUSALS {
-            self.refusals.with_label_values(&[kind.as_str()]);
+        let kinds = RejectionKind::ALL.iter().map(|kind| kind.as_str());
+        for kind in kinds.chain([UNSTORABLE]) {
+            self.rejections.with_label_values(&[kind]);
         }
-        self.refusals.with_label_values(&[UNSTORABLE]);
     }
 
     pub(crate) fn count(&self, outcome: Outcome) {
         self.callbacks.with_label_values(&[outcome.name()]).inc();
     }
 
-    /// Counts a refusal by its kind: a [`RejectionKind`], or [`UNSTORABLE`].
-    pub(crate) fn refused(&self, kind: &str) {
-        self.refusals.with_label_values(&[kind]).inc();
+    /// Counts a rejection by its kind: a [`RejectionKind`], or [`UNSTORABLE`].
+    pub(crate) fn count_rejection(&self, kind: &str) {
+        self.count(Outcome::Rejected);
+        self.rejections.with_label_values(&[kind]).inc();
     }
 
-    pub(crate) fn stale(&self, pairs: u64) {
-        self.stale_pairs.inc_by(pairs);
-    }
-
-    pub(crate) fn left_out(&self, pairs: usize) {
-        self.left_out_pairs.inc_by(pairs as u64);
-    }
-
-    pub(crate) fn took(&self, outcome: Outcome, time: Duration) {
+    pub(crate) fn took(&self, outcome: Outcome, since: Instant) {
         let seconds = self.commit_seconds.with_label_values(&[outcome.name()]);
-        seconds.observe(time.as_secs_f64());
+        seconds.observe(since.elapsed().as_secs_f64());
     }
 
-    /// Counts one more that waits, until the guard is dropped.
-    pub(crate) fn in_flight(&self) -> InFlight {
-        self.in_flight.inc();
-        InFlight(self.in_flight.clone())
-    }
-
-    pub(crate) fn queued(&self, pairs: usize) {
-        self.queued_pairs.set(pairs as i64);
-    }
-
-    pub(crate) fn connections(&self, (all, idle): (u32, usize)) {
-        for (state, count) in [
-            ("idle", idle as i64),
-            ("used", i64::from(all) - idle as i64),
-        ] {
-            self.connections.with_label_values(&[state]).set(count);
-        }
-    }
-
-    pub(crate) fn journal(&self, journal: &Journal) {
+    fn set_journal(&self, journal: &Journal) {
         let now = Timestamp::now().as_millisecond();
         let age = journal.oldest().map_or(0, |oldest| now - oldest);
         self.spooled.set(journal.waiting() as i64);
-        self.spooled_age_seconds.set(age / 1000);
+        self.spooled_age_seconds.set(age.max(0) / 1000);
         self.spooled_bytes.set(journal.bytes() as i64);
-    }
-
-    pub(crate) fn render(&self) -> prometheus::Result<String> {
-        TextEncoder::new().encode_to_string(&self.registry.gather())
+        self.refused.set(journal.refused() as i64);
     }
 }
 
-pub(crate) struct InFlight(IntGauge);
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.dec();
+impl App {
+    pub(crate) fn render_metrics(&self) -> prometheus::Result<String> {
+        let metrics = &self.metrics;
+        metrics.queued_pairs.set(self.writer.queued() as i64);
+        let (idle, used) = self.store.connections();
+        for (state, count) in [("idle", idle), ("used", used)] {
+            metrics.connections.with_label_values(&[state]).set(count);
+        }
+        let files_gone = self.files().filter(|file| OpenFile::is_gone(file)).count();
+        metrics.files_gone.set(files_gone as i64);
+        if let Some(journal) = &self.journal {
+            metrics.set_journal(journal);
+        }
+        TextEncoder::new().encode_to_string(&metrics.registry.gather())
     }
+}
+
+fn registered<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    metric: prometheus::Result<C>,
+) -> C {
+    let metric = metric.expect("its name and labels are valid");
+    let new = registry.register(Box::new(metric.clone()));
+    new.expect("no other has its name");
+    metric
 }

@@ -1,6 +1,6 @@
 //! The page for people: plain HTML and SVG, without a script.
 
-use std::f64::consts::TAU;
+use std::{f64::consts::TAU, sync::Arc};
 
 use askama::Template;
 use axum::{
@@ -14,9 +14,9 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::{
-    api::READ,
-    count::{Count, Counter},
-    store::{Failure, Friend, Friends, LastChange, Store},
+    App,
+    store::{Failure, Friend, Friends, LastChange},
+    times::READ,
 };
 
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; \
@@ -28,27 +28,11 @@ const DRAWN: u32 = 60;
 /// The pixels of the circle that a friend needs, so that names don't touch, and the least radius.
 const SPACING: f64 = 21.0;
 const MIN_RADIUS: f64 = 120.0;
-/// The characters of a name that there is room for; a UserID of Chat's has no more.
-const NAME: usize = 32;
-/// The part of its size that the drawing may shrink to; names of 14 pixels then have 11.
-const LEGIBLE: f64 = 0.8;
-/// The pixels beside it, scroll bar included.
-const MARGIN: f64 = 50.0;
-/// The pixels that the table needs, too.
-const TABLE: f64 = 720.0;
+/// The pixels that a name may take: enough for the 32 bytes of a UserID. The style sheet counts on it.
+const NAME: f64 = 272.0;
 
-pub(crate) fn router(store: &Store) -> Router {
-    let site = Site {
-        store: store.clone(),
-        counter: Counter::new(store.clone()),
-    };
-    Router::new().route("/", get(page)).with_state(site)
-}
-
-#[derive(Clone)]
-struct Site {
-    store: Store,
-    counter: Counter,
+pub(crate) fn router() -> Router<Arc<App>> {
+    Router::new().route("/", get(page))
 }
 
 #[derive(Default, Deserialize)]
@@ -63,17 +47,11 @@ struct Question {
 #[template(path = "page.html")]
 struct Page {
     question: Question,
-    /// `None` until the first count has ended.
-    count: Option<Count>,
     latest: Vec<LastChange>,
-    drawing: Drawing,
-    next: Option<String>,
-}
-
-struct Drawing {
-    friends: Vec<Drawn>,
+    drawn: Vec<Drawn>,
     /// From the middle of the picture to its edges, names included, in pixels.
     half: f64,
+    next: Option<String>,
 }
 
 /// A friend, and where on the circle.
@@ -89,44 +67,30 @@ struct Drawn {
 }
 
 async fn page(
-    State(site): State<Site>,
+    State(app): State<Arc<App>>,
     Query(question): Query<Question>,
 ) -> Result<Response, Failure> {
-    // While the rest is read, a small table is counted already.
-    site.counter.refresh();
     let deadline = Instant::now() + READ;
-    let latest = site.store.latest(LATEST, deadline).await?;
+    let latest = app.store.latest(LATEST, deadline).await?;
     let Question { user, after } = &question;
-    let Friends { friends, next } = site.store.friends(user, after, DRAWN, deadline).await?;
+    let Friends { friends, next } = app.store.friends(user, after, DRAWN, deadline).await?;
+    // Spread over a circle, from the top on and clockwise.
+    let count = friends.len() as f64;
+    let radius = f64::max(count * SPACING / TAU, MIN_RADIUS);
+    let friends = friends.into_iter().enumerate();
+    let drawn: Vec<_> = friends
+        .map(|(n, friend)| Drawn::new(friend, (n as f64 / count - 0.25) * TAU, radius))
+        .collect();
+    let widths = drawn.iter().map(|drawn| width(&drawn.name));
     let page = Page {
-        count: site.counter.last(),
-        latest,
-        drawing: Drawing::new(friends),
-        next,
+        half: radius + 24.0 + widths.fold(0.0, f64::max),
+        drawn,
         question,
+        latest,
+        next,
     };
     let html = page.render().expect("the template writes to a string");
     Ok(([(CONTENT_SECURITY_POLICY, POLICY)], Html(html)).into_response())
-}
-
-impl Drawing {
-    /// Spreads friends over a circle, from the top on and clockwise.
-    fn new(friends: Vec<Friend>) -> Self {
-        let count = friends.len() as f64;
-        let radius = f64::max(count * SPACING / TAU, MIN_RADIUS);
-        let place = |(index, friend): (usize, Friend)| {
-            Drawn::new(friend, (index as f64 / count - 0.25) * TAU, radius)
-        };
-        let friends: Vec<_> = friends.into_iter().enumerate().map(place).collect();
-        let widths = friends.iter().map(|drawn| width(&drawn.name));
-        let half = radius + widths.fold(0.0, f64::max);
-        Self { friends, half }
-    }
-
-    /// The width of a window below which there are lists instead of the drawing and the table.
-    fn min_window(&self) -> f64 {
-        f64::max(2.0 * self.half * LEGIBLE + MARGIN, TABLE).ceil()
-    }
 }
 
 impl Drawn {
@@ -144,9 +108,10 @@ impl Drawn {
 }
 
 fn shorten(name: &str) -> String {
-    match name.char_indices().nth(NAME) {
-        Some((end, _)) => format!("{}…", &name[..end]),
-        None => name.to_owned(),
+    let ends = name.char_indices().map(|(start, c)| start + c.len_utf8());
+    match ends.take_while(|end| width(&name[..*end]) <= NAME).last() {
+        Some(end) if end < name.len() => format!("{}…", &name[..end]),
+        _ => name.to_owned(),
     }
 }
 
@@ -154,13 +119,5 @@ fn shorten(name: &str) -> String {
 /// the drawing uses, ASCII takes 8.4 pixels, an ideogram 14, and an emoji up to 18.
 fn width(name: &str) -> f64 {
     let widths = name.chars().map(|c| if c.is_ascii() { 8.5 } else { 18.0 });
-    24.0 + widths.sum::<f64>()
-}
-
-/// Groups digits, as in 1,500,000.
-fn grouped(number: &i64) -> String {
-    let digits = number.to_string();
-    let groups = digits.as_bytes().rchunks(3).rev();
-    let groups: Vec<_> = groups.map(String::from_utf8_lossy).collect();
-    groups.join(",")
+    widths.sum()
 }

@@ -6,27 +6,32 @@ mod friends;
 mod upsert;
 
 use std::{
+    path::PathBuf,
     str::FromStr,
-    sync::{Arc, Mutex},
-    time::Duration,
+    sync::{Mutex, MutexGuard},
 };
 
 use sqlx::{
     Any, AnyConnection, AnyPool, ConnectOptions, Connection, Executor,
     any::{AnyConnectOptions, AnyPoolOptions},
     pool::PoolConnection,
+    sqlite::SqliteConnectOptions,
 };
 use tokio::{
     sync::OnceCell,
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, timeout_at},
 };
 
 pub(crate) use self::{
     connection::{run, run_on},
     failure::Failure,
-    friends::{Friend, Friends, LastChange, Totals},
+    friends::{Friend, Friends, LastChange},
 };
-use crate::change::Change;
+use crate::{
+    change::Change,
+    files::OpenFile,
+    times::{BUSY, IDLE_IN_TRANSACTION, STATEMENT},
+};
 
 /// Connections for changes: one for callbacks and one for the journal, and as many to take their place while they are
 /// being given up. With SQLite each would have a thread.
@@ -34,23 +39,24 @@ const WRITERS: u32 = 4;
 const SQLITE_WRITERS: u32 = 2;
 /// Connections for what is only read, so that no callback waits for that.
 const READERS: u32 = 5;
-/// How long a count is waited for when the app stops.
-const COUNT_END: Duration = Duration::from_secs(1);
-/// How often a commit is tried: the first connections may be of before an outage.
-const TRIES: u32 = 3;
 
-#[derive(Clone)]
 pub(crate) struct Store {
     options: AnyConnectOptions,
-    is_sqlite: bool,
+    /// With SQLite.
+    pub(crate) file: Option<OpenFile>,
     writer: AnyPool,
     /// The connection of the last commit. To give it back to the pool and get it again takes a round trip.
-    last: Arc<Mutex<Option<PoolConnection<Any>>>>,
+    last: Mutex<Option<PoolConnection<Any>>>,
     reader: AnyPool,
-    /// A connection of its own, since counting takes long, and an SQLite that counts can't be stopped.
-    counter: AnyPool,
     /// Set once there is a database with the tables.
-    ready: Arc<OnceCell<()>>,
+    ready: OnceCell<()>,
+}
+
+/// The file of an SQLite database.
+pub(crate) fn sqlite_file(database_url: &str) -> Option<PathBuf> {
+    database_url.strip_prefix("sqlite:")?;
+    let options = SqliteConnectOptions::from_str(database_url).ok()?;
+    Some(options.get_filename().to_owned())
 }
 
 impl Store {
@@ -64,18 +70,20 @@ impl Store {
                 .max_connections(connections)
                 .after_connect(|connection, _| Box::pin(set_time_limits(connection)))
         };
-        let is_sqlite = database_url.starts_with("sqlite:");
-        let writers = if is_sqlite { SQLITE_WRITERS } else { WRITERS };
+        let file = sqlite_file(database_url);
+        let writers = match file {
+            Some(_) => SQLITE_WRITERS,
+            None => WRITERS,
+        };
         // A round trip for each commit tells no more than the commit.
         let writer = pool(writers).test_before_acquire(false);
         Ok(Self {
-            is_sqlite,
+            file: file.as_deref().map(OpenFile::new),
             writer: writer.connect_lazy_with(options.clone()),
             reader: pool(READERS).connect_lazy_with(options.clone()),
-            counter: pool(1).connect_lazy_with(options.clone()),
-            last: Arc::default(),
+            last: Mutex::default(),
             options,
-            ready: Arc::default(),
+            ready: OnceCell::new(),
         })
     }
 
@@ -87,39 +95,51 @@ impl Store {
 
     async fn create_tables(&self, deadline: Instant) -> Result<(), Failure> {
         timeout_at(deadline, self.migrate()).await??;
+        if let Some(file) = &self.file {
+            file.opened();
+        }
         // Some names of files mean another one for each connection.
         self.commit(&[&Change::probe()], deadline).await.map(drop)
     }
 
     async fn migrate(&self) -> Result<(), Failure> {
         let mut connection = AnyConnection::connect_with(&self.options).await?;
-        if self.is_sqlite {
+        if self.file.is_some() {
             // Kept in the file, and can't be set in a transaction.
             connection.execute("PRAGMA journal_mode = WAL").await?;
         } else {
-            self.refuse_transaction_pooling(&mut connection).await?;
+            self.check_server(&mut connection).await?;
         }
-        // As `run` does, whose future isn't `Send`.
-        let migrated = sqlx::migrate!().run_direct(None, &mut connection, false);
-        migrated.await.map_err(sqlx::Error::from)?;
+        let mut migrator = sqlx::migrate!();
+        // Of a later version of this app, or of another app.
+        migrator.set_ignore_missing(true);
+        let applied = "SELECT version FROM _sqlx_migrations WHERE success";
+        let applied = sqlx::query_scalar(applied).fetch_all(&mut connection);
+        let applied: Vec<i64> = applied.await.unwrap_or_default();
+        // If they are all there, the app needs no right to create tables.
+        if !migrator.iter().all(|one| applied.contains(&one.version)) {
+            // As `run` does, whose future isn't `Send`.
+            let migrated = migrator.run_direct(None, &mut connection, false);
+            migrated.await.map_err(sqlx::Error::from)?;
+        }
         Ok(connection.close().await?)
     }
 
-    /// Time limits and prepared statements belong to a session, and two connections must not share one.
-    async fn refuse_transaction_pooling(&self, first: &mut AnyConnection) -> Result<(), Failure> {
-        const SESSION: &str = "SELECT pg_backend_pid()";
+    async fn check_server(&self, first: &mut AnyConnection) -> Result<(), Failure> {
+        // A UserID may have any character.
+        if server(first, "SELECT current_setting('server_encoding')").await? != "UTF8" {
+            return Err(Failure::Unsuitable(
+                "the database has to be encoded in UTF8",
+            ));
+        }
+        // Time limits and prepared statements belong to a session, and two connections must not share one.
         let mut second = AnyConnection::connect_with(&self.options).await?;
         for _ in 0..3 {
-            let one: i32 = sqlx::query_scalar(SESSION)
-                .persistent(false)
-                .fetch_one(&mut *first)
-                .await?;
-            let other: i32 = sqlx::query_scalar(SESSION)
-                .persistent(false)
-                .fetch_one(&mut second)
-                .await?;
-            if one == other {
-                return Err(Failure::TransactionPooling);
+            let session = "SELECT pg_backend_pid()::text";
+            if server(first, session).await? == server(&mut second, session).await? {
+                return Err(Failure::Unsuitable(
+                    "the pooler in front of the database pools transactions, and has to pool sessions",
+                ));
             }
         }
         Ok(second.close().await?)
@@ -130,24 +150,49 @@ impl Store {
         self.ready.initialized()
     }
 
-    /// Writes changes in their order, all or none. Tells how many pairs have changed, once they are committed. After a
-    /// failure they may be committed all the same.
+    /// Writes changes in their order, all or none. Returns how many pairs have changed, once they are committed. After
+    /// a failure they may be committed all the same.
+    ///
+    /// [`Failure::Refused`] is only what is due to these changes, of which a single one is tried again after a probe:
+    /// if that isn't committed, either, the database takes nothing now.
     pub(crate) async fn commit(
         &self,
         changes: &[&Change],
         deadline: Instant,
     ) -> Result<u64, Failure> {
-        for _ in 1..TRIES {
+        let refused = match self.commit_as_it_is(changes, deadline).await {
+            Err(Failure::Refused(error)) => error,
+            other => return other,
+        };
+        if changes.len() > 1 {
+            return Err(Failure::Refused(refused));
+        }
+        match self.commit_as_it_is(&[&Change::probe()], deadline).await {
+            // The rule may have been removed between the two.
+            Ok(_) => self.commit_as_it_is(changes, deadline).await,
+            Err(_) => Err(Failure::Database(refused)),
+        }
+    }
+
+    async fn commit_as_it_is(
+        &self,
+        changes: &[&Change],
+        deadline: Instant,
+    ) -> Result<u64, Failure> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
             match self.try_commit(changes, deadline).await {
-                Err(failure) if failure.is_of_the_connection() => {}
+                // All connections may be of before an outage, or have been idle for too long.
+                Err(failure) if failure.is_of_the_connection() && tries <= WRITERS => {}
                 committed => return committed,
             }
         }
-        self.try_commit(changes, deadline).await
     }
 
     async fn try_commit(&self, changes: &[&Change], deadline: Instant) -> Result<u64, Failure> {
-        let connection = match self.take_last() {
+        let last = self.last().take();
+        let connection = match last {
             Some(connection) => connection,
             None => timeout_at(deadline, self.writer.acquire()).await??,
         };
@@ -160,40 +205,50 @@ impl Store {
                 }
             }
         })
-        .await?;
-        *self.last.lock().expect("nothing panics with it") = Some(connection);
-        Ok(changed)
-    }
-
-    fn take_last(&self) -> Option<PoolConnection<Any>> {
-        self.last.lock().expect("nothing panics with it").take()
-    }
-
-    /// The connections that changes are written by, and how many of them do nothing.
-    pub(crate) fn connections(&self) -> (u32, usize) {
-        let last = self.last.lock().expect("nothing panics with it").is_some();
-        (
-            self.writer.size(),
-            self.writer.num_idle() + usize::from(last),
-        )
-    }
-
-    /// Waits for what is running, except for a count that takes long, and closes all connections.
-    pub(crate) async fn close(&self) {
-        drop(self.take_last());
-        for pool in [&self.writer, &self.reader] {
-            pool.close().await;
+        .await
+        .map_err(Failure::or_refused)?;
+        *self.last() = Some(connection);
+        match &self.file {
+            Some(file) if file.is_gone() => Err(Failure::FileGone),
+            _ => Ok(changed),
         }
-        let _ = timeout(COUNT_END, self.counter.close()).await;
     }
+
+    fn last(&self) -> MutexGuard<'_, Option<PoolConnection<Any>>> {
+        self.last.lock().expect("nothing panics with it")
+    }
+
+    /// Of the connections that changes are written by, how many do nothing, and how many are in use.
+    pub(crate) fn connections(&self) -> (i64, i64) {
+        let idle = self.writer.num_idle() as i64 + i64::from(self.last().is_some());
+        (idle, i64::from(self.writer.size()) - idle)
+    }
+
+    /// Waits for what is running, and closes all connections.
+    pub(crate) async fn close(&self) {
+        drop(self.last().take());
+        self.writer.close().await;
+        self.reader.close().await;
+    }
+}
+
+/// A text that a server has for a query.
+async fn server(connection: &mut AnyConnection, sql: &'static str) -> sqlx::Result<String> {
+    let query = sqlx::query_scalar(sql).persistent(false);
+    query.fetch_one(connection).await
 }
 
 /// Lets the database end by itself what nobody waits for any more. If the network is lost in the middle of
 /// a transaction, PostgreSQL would keep its locks for hours, and every replica from those rows.
 async fn set_time_limits(connection: &mut AnyConnection) -> sqlx::Result<()> {
     let limits = match connection.backend_name() {
-        "SQLite" => "PRAGMA busy_timeout = 1000",
-        _ => "SET statement_timeout = '1s'; SET idle_in_transaction_session_timeout = '2s'",
+        "SQLite" => format!("PRAGMA busy_timeout = {}", BUSY.as_millis()),
+        _ => format!(
+            "SET statement_timeout = {}; SET idle_in_transaction_session_timeout = {}",
+            STATEMENT.as_millis(),
+            IDLE_IN_TRANSACTION.as_millis()
+        ),
     };
+    let limits = sqlx::AssertSqlSafe(limits);
     connection.execute(limits).await.map(drop)
 }

@@ -11,13 +11,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{
-    change::Change,
-    journal::Journal,
-    lost,
-    metrics::{Metrics, Outcome},
-    store::Store,
-};
+use crate::{App, change::Change, lost, metrics::Outcome};
 
 /// Pairs that may wait, a callback counting as one at least. What comes then is answered FAIL at once.
 const ROOM: usize = 100_000;
@@ -25,17 +19,15 @@ const ROOM: usize = 100_000;
 const PAIRS: usize = 4096;
 
 /// Where callbacks are handed in.
-#[derive(Clone)]
 pub(crate) struct Writer {
     queue: mpsc::UnboundedSender<Job>,
     room: Arc<Semaphore>,
-    metrics: Metrics,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
 
 /// A callback that waits to be written.
-struct Job {
+pub(crate) struct Job {
     change: Change,
     since: Instant,
     /// When it is written to the journal instead.
@@ -44,60 +36,19 @@ struct Job {
     _room: OwnedSemaphorePermit,
 }
 
-/// What writes.
-#[derive(Clone)]
-struct Task {
-    store: Store,
-    journal: Option<Journal>,
-    metrics: Metrics,
-    stop: CancellationToken,
-}
-
 /// How many pairs a transaction has: fewer after one that failed, since the database may be slow.
 struct Size(usize);
 
 impl Writer {
-    pub(crate) fn start(store: Store, journal: Option<Journal>, metrics: Metrics) -> Self {
+    pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<Job>) {
         let (queue, jobs) = mpsc::unbounded_channel();
-        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let task = Task {
-            store,
-            journal,
-            metrics: metrics.clone(),
-            stop: stop.clone(),
-        };
-        if let Some(journal) = task.journal.clone() {
-            tasks.spawn(task.clone().drain(journal));
-        }
-        tasks.spawn(task.commit_groups(jobs));
-        Self {
+        let writer = Self {
             queue,
             room: Arc::new(Semaphore::new(ROOM)),
-            metrics,
-            stop,
-            tasks,
-        }
-    }
-
-    /// Takes a callback over at once, whether or not its sender waits. Tells whether it is on the disk.
-    pub(crate) fn write(&self, change: Change, deadline: Instant) -> oneshot::Receiver<bool> {
-        let (done, written) = oneshot::channel();
-        let pairs = change.pairs.len().max(1) as u32;
-        let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(pairs) else {
-            lost(&self.metrics, &change, &"too many callbacks wait");
-            return written;
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
         };
-        let job = Job {
-            change,
-            since: Instant::now(),
-            deadline,
-            done,
-            _room: room,
-        };
-        if let Err(mpsc::error::SendError(job)) = self.queue.send(job) {
-            lost(&self.metrics, &job.change, &"the app is stopping");
-        }
-        written
+        (writer, jobs)
     }
 
     /// Pairs that wait.
@@ -113,10 +64,54 @@ impl Writer {
     }
 }
 
-impl Task {
-    fn count_stale(&self, changes: &[&Change], changed: u64) {
+impl App {
+    /// Starts what writes. The journal is left alone as soon as the app is told to stop.
+    pub(crate) fn start_writing(
+        self: &Arc<Self>,
+        jobs: mpsc::UnboundedReceiver<Job>,
+        stop: &CancellationToken,
+    ) {
+        let tasks = &self.writer.tasks;
+        tasks.spawn(Arc::clone(self).drain(stop.clone()));
+        tasks.spawn(Arc::clone(self).write_groups(jobs));
+    }
+
+    /// Takes a callback over at once, whether or not its sender waits. Returns whether it is on the disk.
+    pub(crate) fn write(&self, change: Change, deadline: Instant) -> oneshot::Receiver<bool> {
+        let (done, written) = oneshot::channel();
+        let pairs = change.pairs.len().max(1) as u32;
+        let Ok(room) = Arc::clone(&self.writer.room).try_acquire_many_owned(pairs) else {
+            self.lost(&change, &"too many callbacks wait");
+            return written;
+        };
+        let job = Job {
+            change,
+            since: Instant::now(),
+            deadline,
+            done,
+            _room: room,
+        };
+        if let Err(mpsc::error::SendError(job)) = self.writer.queue.send(job) {
+            self.lost(&job.change, &"the app is stopping");
+        }
+        written
+    }
+
+    fn lost(&self, change: &Change, why: &dyn fmt::Display) {
+        if change.is_probe() {
+            return tracing::warn!("callbacks can't be written: {why}");
+        }
+        lost::log(change, why);
+        self.metrics.count(Outcome::Failed);
+    }
+
+    /// Writes to the database, and counts what is older than what is there.
+    async fn commit(&self, changes: &[&Change], deadline: Instant) -> Result<(), crate::Failure> {
+        let changed = self.store.commit(changes, deadline).await?;
         let pairs: usize = changes.iter().map(|change| change.pairs.len()).sum();
-        self.metrics.stale((pairs as u64).saturating_sub(changed));
+        let stale = (pairs as u64).saturating_sub(changed);
+        self.metrics.stale_pairs.inc_by(stale);
+        Ok(())
     }
 }
 
@@ -127,12 +122,4 @@ impl Size {
             false => (self.0 * 2).min(PAIRS),
         };
     }
-}
-
-fn lost(metrics: &Metrics, change: &Change, why: &dyn fmt::Display) {
-    if change.is_probe() {
-        return tracing::warn!("callbacks can't be written: {why}");
-    }
-    lost::log(change, why);
-    metrics.count(Outcome::Failed);
 }

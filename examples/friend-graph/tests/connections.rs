@@ -90,3 +90,30 @@ async fn a_head_that_does_not_end_is_cut_off() {
     }
     clients.join_all().await;
 }
+
+/// A connection of HTTP/2 could be idle for ever.
+#[tokio::test]
+async fn nothing_but_http_1_is_spoken() {
+    let database = Database::sqlite();
+    let app = App::start(&database);
+    let mut client = connect(&app).await;
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    client.write_all(preface).await.unwrap();
+    let mut answer = Vec::new();
+    let _ = client.read_to_end(&mut answer).await;
+    assert!(
+        answer.is_empty() || answer.starts_with(b"HTTP/1.1 4"),
+        "{answer:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_slash_at_the_end_of_the_url_does_not_matter() {
+    let database = Database::sqlite();
+    let app = App::start(&database);
+    let request = add([("alice", "bob")]);
+    let url = format!("{}{}", app.url, request.clone().path("/callback/").uri());
+    let answer = reqwest::Client::new().post(url).body(request.body());
+    let answer = answer.send().await.unwrap().text().await.unwrap();
+    assert!(answer.contains(r#""ActionStatus":"OK""#), "{answer}");
+}

@@ -12,7 +12,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use common::{Answer, App, Chat, Database, add};
+use common::{Answer, App, Chat, Database, Locked, Outage, add};
 
 type Pairs = BTreeSet<(String, String)>;
 
@@ -38,16 +38,6 @@ async fn send_until(app: &App, prefix: &str, expected: fn(&Answer) -> bool, coun
     panic!("only {seen} of {count} answers are as expected");
 }
 
-/// Something small may find room all the same.
-async fn wait_for_health(app: &App, status: u16) {
-    for _ in 0..100 {
-        if app.get("/healthz").await.status() == status {
-            return;
-        }
-    }
-    panic!("/healthz is never {status}");
-}
-
 /// Whether a disk is full or not, what is answered OK is committed.
 async fn assert_survives_a_full_disk(
     app: &App,
@@ -60,13 +50,13 @@ async fn assert_survives_a_full_disk(
     let mut acknowledged = send_until(app, "before", is_ok, 10).await;
     fill();
     acknowledged.extend(send_until(app, "full", is_fail, 50).await);
-    wait_for_health(app, 503).await;
+    app.wait_for_health(503).await;
     free();
     let after = send_until(app, "after", is_ok, 50).await;
     assert_eq!(after.len(), 25 + 25 * 20);
     acknowledged.extend(after);
     app.settle().await;
-    wait_for_health(app, 200).await;
+    app.wait_for_health(200).await;
     let friends = database.friends().await;
     let missing: Vec<_> = acknowledged.difference(&friends).collect();
     assert!(
@@ -99,7 +89,7 @@ async fn a_full_journal_keeps_nothing_from_a_database_that_is_back() {
     let answer = chat.send(&app.url, &add([("alice", "full")])).await;
     assert!(matches!(answer, Answer::Fail(_)), "{answer:?}");
     database.server().start_again();
-    wait_for_health(&app, 200).await;
+    app.wait_for_health(200).await;
     let answer = chat.send(&app.url, &add([("alice", "after")])).await;
     assert_eq!(answer, Answer::Ok, "{}", app.log());
     let alices = |friend: &str| ("alice".to_owned(), friend.to_owned());
@@ -115,9 +105,10 @@ struct Disk(TempDir);
 
 impl Disk {
     /// `None` without the rights to mount one.
-    fn mount() -> Option<Self> {
+    fn mount(size: &str) -> Option<Self> {
         let disk = Self(TempDir::new().unwrap());
-        let arguments = ["-t", "tmpfs", "-o", "size=4m", "tmpfs"];
+        let options = format!("size={size}");
+        let arguments = ["-t", "tmpfs", "-o", &options, "tmpfs"];
         let mut mount = Command::new("mount");
         let status = mount.args(arguments).arg(disk.path()).status();
         status.is_ok_and(|status| status.success()).then_some(disk)
@@ -149,9 +140,30 @@ impl Drop for Disk {
     }
 }
 
+/// What SQLite removes takes room in its log. The database is on another disk, and back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_that_filled_its_disk_is_emptied() {
+    let Some(disk) = Disk::mount("24m") else {
+        return println!("skipped: mounting a disk needs root");
+    };
+    let database = Database::sqlite();
+    let journal = TempDir::new_in(disk.path()).unwrap();
+    let app = App::start_in(journal, &database, &[]);
+    let mut lock = Locked::new(&database).await;
+    lock.begin().await;
+    let is_ok = |answer: &Answer| *answer == Answer::Ok;
+    let is_fail = |answer: &Answer| matches!(answer, Answer::Fail(_));
+    let mut acknowledged = send_until(&app, "before", is_ok, 100).await;
+    disk.fill();
+    acknowledged.extend(send_until(&app, "full", is_fail, 2).await);
+    lock.end().await;
+    app.settle().await;
+    assert!(database.friends().await.is_superset(&acknowledged));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_loses_nothing_that_was_acknowledged() {
-    let Some(disk) = Disk::mount() else {
+    let Some(disk) = Disk::mount("4m") else {
         return println!("skipped: mounting a disk needs root");
     };
     let database = Database::sqlite_in(disk.path());

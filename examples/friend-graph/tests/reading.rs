@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::{io, process::Command};
+
 use serde_json::{Value, json};
 
 use common::{App, Chat, Database, add, delete};
@@ -140,6 +142,8 @@ async fn health_and_metrics_are_for_machines() {
             "friend_graph_spooled_age_seconds 0",
             "friend_graph_callbacks_in_flight 0",
             "friend_graph_stale_pairs_total 0",
+            "friend_graph_refused 0",
+            "friend_graph_files_gone 0",
         ] {
             assert!(text.lines().any(|have| have == line), "{line} in {text}");
         }
@@ -147,4 +151,17 @@ async fn health_and_metrics_are_for_machines() {
             assert!(app.metric(name).await > 0.0, "{name} in {text}");
         }
     }
+}
+
+#[test]
+fn the_alerts_fire_when_they_should() {
+    let mut promtool = Command::new("promtool");
+    promtool.args(["test", "rules", "tests/alerts.yml"]);
+    let output = promtool.current_dir(env!("CARGO_MANIFEST_DIR")).output();
+    // It is needed for nothing else.
+    if matches!(&output, Err(error) if error.kind() == io::ErrorKind::NotFound) {
+        return println!("skipped: promtool is not installed");
+    }
+    let output = output.unwrap();
+    assert!(output.status.success(), "{output:?}");
 }

@@ -2,14 +2,16 @@
 
 mod common;
 
-use std::{fs, process::Output};
+use std::{fs, path::Path, process::Output};
 
+use sqlx::Executor;
 use tempfile::TempDir;
 use tower_tencent_chat::Token;
 
 use common::{Answer, App, Chat, Database, add};
 
 const PASSWORD: &str = "correct-horse";
+const SAME_FILE: &str = "JOURNAL: the file of DATABASE_URL";
 
 fn run(settings: &[(&str, &str)]) -> Output {
     let directory = TempDir::new().unwrap();
@@ -34,16 +36,19 @@ fn a_bad_setting_stops_the_start_with_one_line() {
         ("SDK_APP_ID", "-1", "SDK_APP_ID: not a number"),
         ("CALLBACK_TOKEN", "a b", "CALLBACK_TOKEN: "),
         ("CALLBACK_TOKEN", "a,", "CALLBACK_TOKEN: "),
-        ("TLS_CERT", "cert.pem", "TLS_CERT, TLS_KEY: "),
-        ("TLS_KEY", "key.pem", "TLS_CERT, TLS_KEY: "),
+        (
+            "CALLBACK_TOKEN",
+            "\"secret\"",
+            "CALLBACK_TOKEN: there are quotes",
+        ),
+        ("JOURNAL", "OFF", "JOURNAL: no file"),
+        ("JOURNAL", "false", "JOURNAL: no file"),
         ("JOURNAL", "missing/journal", "JOURNAL: missing/journal: "),
         ("JOURNAL", "/", "JOURNAL: /: "),
         ("JOURNAL", ":memory:", "JOURNAL: no file"),
-        (
-            "JOURNAL",
-            "friend-graph.db",
-            "JOURNAL: the file of DATABASE_URL",
-        ),
+        ("JOURNAL", "friend-graph.db", SAME_FILE),
+        ("JOURNAL", "./friend-graph.db", SAME_FILE),
+        ("DATABASE_URL", "sqlite:%6aournal?mode=rwc", SAME_FILE),
         ("ADDR", "nowhere", "ADDR: no listening on \""),
         ("ADDR", &taken, "ADDR: no listening on \""),
         (
@@ -76,7 +81,13 @@ fn a_bad_setting_stops_the_start_with_one_line() {
         ("DATABASE_URL", &misspelt, "DATABASE_URL: "),
         ("DATABASE_URL", "sqlite:%3Amemory%3A", "DATABASE_URL: "),
     ] {
-        let output = run(&[(setting, value)]);
+        // Most are about one variable.
+        let journal = if expected == SAME_FILE {
+            "journal"
+        } else {
+            "off"
+        };
+        let output = run(&[("JOURNAL", journal), (setting, value)]);
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{setting}={value}: {stderr}");
         assert!(output.stdout.is_empty());
@@ -185,6 +196,111 @@ async fn either_token_signs_and_neither_is_logged() {
     ));
     assert!(!app.log().contains("secret"), "{}", app.log());
     assert!(!app.log().contains("CALLBACK_TOKEN"), "{}", app.log());
-    let name = "refusals_total{kind=\"sign_mismatch\"}";
+    let name = "rejections_total{kind=\"sign_mismatch\"}";
     assert_eq!(app.metric(name).await, 1.0);
+}
+
+#[tokio::test]
+async fn an_empty_variable_counts_as_not_set() {
+    let database = Database::sqlite();
+    let app = App::start_with(&database, &[("RUST_LOG", ""), ("CALLBACK_TOKEN", "")]);
+    app.wait_for_line(&["WARN", "no CALLBACK_TOKEN is set"])
+        .await;
+}
+
+/// Leaves a callback in the journal, and starts the app on a database that is not as it has to be.
+async fn assert_starts_with_its_journal(database: &Database, broken: &str, mended: &str) {
+    let mut app = App::start(database);
+    let chat = Chat::new();
+    chat.deliver(&app, &add([("alice", "before")])).await;
+    database.server().stop();
+    let answer = chat.send(&app.url, &add([("alice", "bob")])).await;
+    assert_eq!(answer, Answer::Ok);
+    app.kill();
+    database.server().start_again();
+    database.server().psql(broken);
+    app.restart();
+    app.wait_for_line(&["ERROR", "callbacks go to the journal"])
+        .await;
+    let answer = chat.send(&app.url, &add([("alice", "carol")])).await;
+    assert_eq!(answer, Answer::Ok);
+    assert_eq!(app.metric("spooled").await, 2.0);
+    database.server().psql(mended);
+    app.settle().await;
+    assert_eq!(database.friends().await.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_with_callbacks_starts_whatever_the_database_says() {
+    for (broken, mended) in [
+        ("ALTER ROLE app NOLOGIN", "ALTER ROLE app LOGIN"),
+        (
+            "ALTER TABLE friends RENAME TO gone",
+            "ALTER TABLE gone RENAME TO friends",
+        ),
+    ] {
+        if let Some(database) = Database::postgres() {
+            assert_starts_with_its_journal(&database, broken, mended).await;
+        }
+    }
+}
+
+/// A roll-back, another app's tables in the same database, and a role that may only read and write.
+#[tokio::test]
+async fn tables_that_are_there_are_enough_to_start() {
+    for database in Database::all() {
+        let app = App::start(&database);
+        Chat::new().deliver(&app, &add([("alice", "bob")])).await;
+        drop(app);
+        let mut connection = database.connect().await;
+        let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+                     SELECT 20301231, 'of tomorrow', success, checksum, 0 FROM _sqlx_migrations WHERE version = 1";
+        connection.execute(newer).await.unwrap();
+        if let Database::Postgres(_) = database {
+            let no_more = "REVOKE CREATE ON SCHEMA public FROM app";
+            connection.execute(no_more).await.unwrap();
+        }
+        let app = App::start(&database);
+        Chat::new().deliver(&app, &add([("alice", "carol")])).await;
+        assert_eq!(database.friends().await.len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_journal_gets_another_name() {
+    let database = Database::sqlite();
+    for damage in [0, 4096] {
+        let (mut app, journal) = App::start_with_journal(&database);
+        let journal = Path::new(journal.trim_start_matches("sqlite:"));
+        app.terminate();
+        app.ended().await;
+        let mut bytes = fs::read(journal).unwrap();
+        bytes[damage..damage + 100].fill(0xff);
+        fs::write(journal, &bytes).unwrap();
+        app.restart();
+        app.wait_for_line(&["ERROR", "the journal was damaged", "journal.damaged-"])
+            .await;
+        Chat::new().deliver(&app, &add([("alice", "bob")])).await;
+        let files = fs::read_dir(journal.parent().unwrap()).unwrap();
+        let mut files = files.map(|file| file.unwrap().path());
+        let damaged = files.find(|file| file.to_string_lossy().contains("damaged-"));
+        assert_eq!(fs::read(damaged.unwrap()).unwrap(), bytes);
+    }
+}
+
+#[test]
+fn a_database_that_cannot_hold_every_user_id_stops_the_start() {
+    let Some(database) = Database::postgres() else {
+        return;
+    };
+    let create = "CREATE DATABASE latin ENCODING LATIN1 LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0 OWNER app";
+    database.server().psql(create);
+    let url = database.app_url().replace("/postgres?", "/latin?");
+    let output = run(&[("DATABASE_URL", &url)]);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        stderr.starts_with("DATABASE_URL: the database has to be encoded"),
+        "{stderr}"
+    );
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
 }

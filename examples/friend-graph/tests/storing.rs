@@ -325,7 +325,7 @@ async fn what_cannot_be_stored_is_left_out_and_logged() {
         let answer = chat.send(&app.url, &nothing).await;
         let expected = "a UserID is empty, too long, or has a NUL in it";
         assert_eq!(answer, Answer::Fail(expected.to_owned()));
-        let kind = "refusals_total{kind=\"unstorable_user_id\"}";
+        let kind = "rejections_total{kind=\"unstorable_user_id\"}";
         assert_eq!(app.metric(kind).await, 1.0);
     }
 }
@@ -344,22 +344,22 @@ async fn a_platform_that_cannot_be_stored_costs_no_pair() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_counted_by_its_kind_from_zero_on() {
+async fn a_rejection_is_counted_by_its_kind_from_zero_on() {
     let database = Database::sqlite();
     let app = App::start(&database);
     let metrics = app.get("/metrics").await.text().await.unwrap();
     let zeros = metrics
         .lines()
-        .filter(|line| line.contains("_refusals_total{"));
-    assert_eq!(zeros.filter(|line| line.ends_with(" 0")).count(), 12);
+        .filter(|line| line.contains("_rejections_total{"));
+    assert_eq!(zeros.filter(|line| line.ends_with(" 0")).count(), 13);
 
     let wrong_app = add([("alice", "bob")]).query("SdkAppid", "1");
     let answer = Chat::new().send(&app.url, &wrong_app).await;
     assert!(matches!(answer, Answer::Fail(_)), "{answer:?}");
     assert_eq!(database.rows().await, []);
     for name in [
-        "callbacks_total{outcome=\"refused\"}",
-        "refusals_total{kind=\"sdk_app_id_mismatch\"}",
+        "callbacks_total{outcome=\"rejected\"}",
+        "rejections_total{kind=\"sdk_app_id_mismatch\"}",
     ] {
         assert_eq!(app.metric(name).await, 1.0, "{name}");
     }
@@ -379,5 +379,29 @@ async fn other_webhooks_and_empty_callbacks_are_acknowledged() {
             let name = format!("callbacks_total{{outcome=\"{outcome}\"}}");
             assert_eq!(app.metric(&name).await, 1.0, "{outcome}");
         }
+    }
+}
+
+/// As if an app whose clock is an hour fast had written the row: what comes live is newer all the same.
+#[tokio::test]
+async fn a_clock_that_was_set_back_makes_no_change_stale() {
+    let ahead = "UPDATE friends SET last_seen = last_seen + 3600000,
+                     deleted_at = deleted_at + 3600000 WHERE from_account = 'alice'";
+    for database in Database::all() {
+        let app = App::start(&database);
+        let chat = Chat::new();
+        let mut connection = database.connect().await;
+        let friends = BTreeSet::from([pair("alice", "bob")]);
+        let requests = [add([("alice", "bob")]), delete([("alice", "bob")])];
+        for (request, expected) in [
+            (&requests[0], &friends),
+            (&requests[1], &BTreeSet::new()),
+            (&requests[0], &friends),
+        ] {
+            chat.deliver(&app, request).await;
+            assert_eq!(&database.friends().await, expected);
+            connection.execute(ahead).await.unwrap();
+        }
+        assert_eq!(app.metric("stale_pairs_total").await, 0.0);
     }
 }

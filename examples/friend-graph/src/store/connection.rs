@@ -1,14 +1,10 @@
 //! How a connection is used, and when it is given up.
 
-use std::time::Duration;
-
 use sqlx::{Connection, Database, Pool, pool::PoolConnection};
 use tokio::time::{Instant, timeout_at};
 
 use super::Failure;
-
-/// How long after the deadline of a query its connection is waited for.
-const GIVE_UP: Duration = Duration::from_secs(3);
+use crate::times::GIVE_UP;
 
 /// Runs a query, and returns its connection to the pool, or gives it up so that a new one can take its place:
 /// a database that is gone may never say so.

@@ -1,75 +1,108 @@
 use std::{error::Error, fmt};
 
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
 use tokio::time::error::Elapsed;
 
 /// Why it isn't known that the database has done its part. The details are for the log, not for those who ask.
 #[derive(Debug)]
 pub(crate) enum Failure {
     Database(sqlx::Error),
+    /// The database answers, and doesn't take this, whatever it may take else: a change that breaks a rule, say.
+    Refused(sqlx::Error),
     TimedOut,
-    /// There is a pooler that gives each transaction another connection.
-    TransactionPooling,
+    /// What is written now would be lost at the end of the process.
+    FileGone,
+    /// It is set up so that the app can't work with it.
+    Unsuitable(&'static str),
+    /// What SQLite says of a file.
+    Damaged(String),
+    /// It is that of the journal.
+    Journal(Box<Self>),
 }
 
 impl Failure {
-    /// Whether the database would take other changes: one that breaks a rule of its own, say.
-    pub(crate) fn is_of_the_change(&self) -> bool {
-        // SQLITE_TOOBIG, SQLITE_CONSTRAINT, SQLITE_MISMATCH; data, integrity, views, limits of a statement, triggers.
-        let codes = ["18", "19", "20", "22", "23", "44", "54", "P0"];
-        self.code().is_some_and(|code| codes.contains(&&*code))
-    }
-
-    /// Whether a new connection may do better: this one was of before a restart or a switchover.
+    /// Whether a new connection may do better: this one was of before a restart or a switchover, or idle for too long.
     pub(crate) fn is_of_the_connection(&self) -> bool {
         match self {
             Self::Database(sqlx::Error::Io(_)) => true,
-            // PostgreSQL's read_only_sql_transaction, admin_shutdown and crash_shutdown.
-            Self::Database(error) => error
-                .as_database_error()
-                .and_then(|error| error.code())
-                .is_some_and(|code| ["25006", "57P01", "57P02"].contains(&&*code)),
+            // PostgreSQL's read_only_sql_transaction.
+            Self::Database(error) => is_fatal(error) || code(error).as_deref() == Some("25006"),
             _ => false,
         }
     }
 
     /// Whether another transaction came between, and this one, rolled back, would succeed now.
     pub(crate) fn is_conflict(error: &sqlx::Error) -> bool {
-        let code = error.as_database_error().and_then(|error| error.code());
         // PostgreSQL's serialization_failure and deadlock_detected.
-        matches!(code.as_deref(), Some("40001" | "40P01"))
+        matches!(code(error).as_deref(), Some("40001" | "40P01"))
     }
 
-    /// Whether the database may be there later, as it is set up. Otherwise the app must not start.
+    /// Whether the database may be there later, as it is set up.
     pub(crate) fn is_outage(&self) -> bool {
-        // SQLITE_BUSY, SQLITE_LOCKED, SQLITE_IOERR, SQLITE_FULL.
-        let sqlite = ["5", "6", "10", "13"];
-        // Lost connections, read-only servers, resources, locks, shutdowns, system errors.
-        let postgres = ["08", "25", "53", "55", "57", "58"];
         match self {
             // A proxy without a server behind it hangs up, which breaks the protocol.
             Self::TimedOut
+            | Self::FileGone
             | Self::Database(
                 sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::PoolTimedOut,
             ) => true,
             // PgBouncer has one code for everything, and won't take these tomorrow.
             Self::Database(error) if error.to_string().contains("startup parameter") => false,
-            _ => self
-                .code()
-                .is_some_and(|code| sqlite.iter().chain(&postgres).any(|known| code == *known)),
+            Self::Database(error) => {
+                let class = code(error).map(|code| match code.len() {
+                    5 => code[..2].to_owned(),
+                    _ => primary(&code).to_string(),
+                });
+                // SQLITE_BUSY, SQLITE_LOCKED, SQLITE_IOERR, SQLITE_FULL; PostgreSQL's lost connections, read-only
+                // servers, resources, locks, shutdowns, system errors.
+                let known = ["5", "6", "10", "13", "08", "25", "53", "55", "57", "58"];
+                class.is_some_and(|class| known.contains(&&*class))
+            }
+            _ => false,
         }
     }
 
-    /// SQLite's primary code, or the class of PostgreSQL's.
-    fn code(&self) -> Option<String> {
-        let Self::Database(error) = self else {
-            return None;
-        };
-        let code = error.as_database_error()?.code()?;
-        match code.len() {
-            5 => code.get(..2).map(str::to_owned),
-            _ => Some((code.parse::<u32>().ok()? & 0xff).to_string()),
+    /// Whether an SQLite file isn't what it was.
+    pub(crate) fn is_damage(&self) -> bool {
+        match self {
+            // SQLITE_CORRUPT, SQLITE_NOTADB.
+            Self::Database(error) => {
+                code(error).is_some_and(|code| matches!(primary(&code), 11 | 26))
+            }
+            Self::Damaged(_) => true,
+            _ => false,
         }
     }
+
+    /// Tells an answer to a change from what would be the answer to any.
+    pub(crate) fn or_refused(self) -> Self {
+        if self.is_outage() || self.is_of_the_connection() {
+            return self;
+        }
+        match self {
+            Self::Database(error @ sqlx::Error::Database(_)) => Self::Refused(error),
+            other => other,
+        }
+    }
+}
+
+/// PostgreSQL's SQLSTATE, or SQLite's extended code.
+fn code(error: &sqlx::Error) -> Option<String> {
+    let code = error.as_database_error()?.code()?;
+    Some(code.into_owned())
+}
+
+/// SQLite's primary code, which is the lower byte.
+fn primary(code: &str) -> u32 {
+    code.parse().unwrap_or(0) & 0xff
+}
+
+/// Whether PostgreSQL, or a pooler, has ended the session.
+fn is_fatal(error: &sqlx::Error) -> bool {
+    let error = error.as_database_error();
+    let error = error.and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
+    let severity = error.map(PgDatabaseError::severity);
+    matches!(severity, Some(PgSeverity::Fatal | PgSeverity::Panic))
 }
 
 impl From<sqlx::Error> for Failure {
@@ -95,11 +128,12 @@ impl From<Elapsed> for Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Database(error) => error.fmt(f),
+            Self::Database(error) | Self::Refused(error) => error.fmt(f),
             Self::TimedOut => f.write_str("the database doesn't answer in time"),
-            Self::TransactionPooling => f.write_str(
-                "the pooler in front of the database pools transactions, and has to pool sessions",
-            ),
+            Self::FileGone => f.write_str("its file was deleted or replaced while it was open"),
+            Self::Unsuitable(why) => f.write_str(why),
+            Self::Damaged(what) => f.write_str(what),
+            Self::Journal(failure) => write!(f, "the journal: {failure}"),
         }
     }
 }

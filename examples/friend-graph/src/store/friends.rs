@@ -1,22 +1,11 @@
 //! What is asked of the table.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
-use sqlx::{Connection, Executor, FromRow, Row, any::AnyRow};
+use sqlx::{FromRow, Row, any::AnyRow};
 use tokio::time::Instant;
 
 use super::{Failure, Store, run};
-
-/// How long counting may take. PostgreSQL ends a count that takes longer; SQLite can't, so it ends unseen.
-const COUNT: Duration = Duration::from_secs(10);
-
-#[derive(Clone, Copy, FromRow)]
-pub(crate) struct Totals {
-    pub(crate) pairs: i64,
-    pub(crate) users: i64,
-}
 
 /// A page of a user's friends.
 #[derive(Default, Serialize)]
@@ -119,26 +108,6 @@ impl Store {
                  ORDER BY time DESC LIMIT $1",
             );
             query.bind(i64::from(limit)).fetch_all(connection).await
-        })
-        .await
-    }
-
-    pub(crate) async fn totals(&self) -> Result<Totals, Failure> {
-        let deadline = Instant::now() + COUNT;
-        run(&self.counter, deadline, async |connection| {
-            let mut transaction = connection.begin().await?;
-            if transaction.backend_name() != "SQLite" {
-                let limit = "SET LOCAL statement_timeout = '10s'";
-                transaction.execute(limit).await?;
-            }
-            let query = sqlx::query_as(
-                "SELECT count(*) AS pairs, count(DISTINCT from_account) AS users
-                 FROM friends
-                 WHERE deleted_at IS NULL",
-            );
-            let totals = query.fetch_one(&mut *transaction).await?;
-            transaction.commit().await?;
-            Ok(totals)
         })
         .await
     }

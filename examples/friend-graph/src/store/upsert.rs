@@ -18,7 +18,7 @@ struct Row<'a> {
     pair: &'a Pair,
 }
 
-/// Writes changes in their order, all or none. Tells how many pairs have changed; the others are older than what is
+/// Writes changes in their order, all or none. Returns how many pairs have changed; the others are older than what is
 /// known already.
 pub(super) async fn write(
     connection: &mut AnyConnection,
@@ -68,7 +68,8 @@ fn statements<'a>(changes: &[&'a Change], most: usize) -> Vec<Vec<Row<'a>>> {
 }
 
 async fn execute(connection: &mut AnyConnection, rows: &[Row<'_>]) -> sqlx::Result<u64> {
-    let sql = upsert(rows.len());
+    let have_waited = rows.iter().any(|row| row.change.waited);
+    let sql = upsert(rows.len(), have_waited);
     let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(rows.len() <= FEW_ROWS);
     for Row { change, pair } in rows {
         let deleted_at = (change.kind == Kind::Delete).then_some(change.seen);
@@ -88,8 +89,13 @@ async fn execute(connection: &mut AnyConnection, rows: &[Row<'_>]) -> sqlx::Resu
 /// recognized.
 ///
 /// If both sides have a `RequestTime`, the larger one decides. If it is the same second, or one side has none, then what
-/// was received last holds: a change may have waited in a journal while a replica wrote a newer one.
-fn upsert(rows: usize) -> String {
+/// comes last holds, but for what has waited in a journal: a replica may have written a newer change meanwhile, so the
+/// clocks have to decide.
+fn upsert(rows: usize, have_waited: bool) -> String {
+    let unless_newer = match have_waited {
+        true => "AND COALESCE(friends.deleted_at, friends.last_seen) <= excluded.last_seen",
+        false => "",
+    };
     let values: Vec<_> = (0..rows)
         .map(|row| {
             let [from, to, initiator, platform, seen, deleted_at, request_time] =
@@ -118,7 +124,7 @@ fn upsert(rows: usize) -> String {
          WHERE friends.request_time < excluded.request_time
              OR (friends.request_time = excluded.request_time
                      OR friends.request_time IS NULL OR excluded.request_time IS NULL)
-                 AND COALESCE(friends.deleted_at, friends.last_seen) <= excluded.last_seen",
+                 {unless_newer}",
         values.join(", "),
     )
 }

@@ -1,30 +1,32 @@
 //! Group commit: one transaction for all callbacks that wait, and the journal if the database is away.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc};
 
 use tokio::{
     sync::mpsc::UnboundedReceiver,
     time::{Instant, timeout_at},
 };
 
-use super::{Job, PAIRS, Size, Task, lost};
-use crate::{journal::Journal, metrics::Outcome};
+use super::{Job, PAIRS, Size};
+use crate::{
+    App,
+    change::Change,
+    journal::{self, Journal},
+    metrics::Outcome,
+    store::Failure,
+    times::PATIENCE,
+};
 
 /// Callbacks in a transaction.
 const CALLBACKS: usize = 256;
-/// How much of its time a callback doesn't wait for those before it.
-const PATIENCE: Duration = Duration::from_millis(700);
 
-/// The database did not commit.
-struct Failed;
-
-impl Task {
-    pub(super) async fn commit_groups(self, mut jobs: UnboundedReceiver<Job>) {
+impl App {
+    pub(super) async fn write_groups(self: Arc<Self>, mut jobs: UnboundedReceiver<Job>) {
         let mut size = Size(PAIRS);
         loop {
             let first = tokio::select! {
                 first = jobs.recv() => first,
-                () = self.stop.cancelled(), if !jobs.is_closed() => {
+                () = self.writer.stop.cancelled(), if !jobs.is_closed() => {
                     jobs.close();
                     continue;
                 }
@@ -32,84 +34,75 @@ impl Task {
             let Some(first) = first else {
                 return;
             };
-            let failed = self.write(batch(first, &mut jobs, size.0)).await.is_err();
-            size.adapt(failed);
+            let batch = batch(first, &mut jobs, size.0);
+            size.adapt(self.write_group(batch).await.is_err());
         }
     }
 
-    /// Answers callbacks. Tells whether the database has failed.
-    async fn write(&self, batch: Vec<Job>) -> Result<(), Failed> {
+    /// Answers callbacks. Returns an error if the database has failed.
+    async fn write_group(&self, batch: Vec<Job>) -> Result<(), Failure> {
+        if let Some(journal) = &self.journal
+            && !self.is_next(journal, &batch).await
+        {
+            self.keep(journal, batch).await;
+            return Ok(());
+        }
+        let Err((left, failure)) = self.commit_batch(batch).await else {
+            return Ok(());
+        };
         match &self.journal {
-            Some(journal) if !self.is_next(journal, &batch).await => {
-                self.keep(journal, batch).await;
-                Ok(())
+            None => self.not_written(left, &failure),
+            Some(journal) => {
+                tracing::warn!("callbacks go to the journal: {failure}");
+                journal.set_draining(false);
+                self.keep(journal, left).await;
             }
-            _ => self.commit(batch).await,
         }
+        Err(failure)
     }
 
-    /// Whether nothing is in the journal that must come before. If the database takes it, that is worth waiting for:
-    /// otherwise senders that are faster than the database would fill the journal for ever.
+    /// Whether nothing is in the journal that must come before. If that is little, and the database takes it, it is
+    /// worth waiting for: otherwise senders would have to pause for the journal to be empty.
     async fn is_next(&self, journal: &Journal, batch: &[Job]) -> bool {
-        if journal.waiting() > 0 && journal.is_draining() {
+        if (1..=journal::CALLBACKS).contains(&journal.waiting()) && journal.is_draining() {
             let _ = timeout_at(earliest(batch) - PATIENCE, journal.emptied()).await;
         }
         journal.waiting() == 0 && self.store.is_ready()
     }
 
-    async fn commit(&self, batch: Vec<Job>) -> Result<(), Failed> {
-        // Whoever is late must not wait for the others, unless there is nothing but the database.
-        let deadline = match self.journal {
-            Some(_) => earliest(&batch),
-            None => latest(&batch),
-        };
-        let changes: Vec<_> = batch.iter().map(|job| &job.change).collect();
-        let failure = match self.store.commit(&changes, deadline).await {
-            Ok(changed) => {
-                self.count_stale(&changes, changed);
-                self.written(batch, Outcome::Committed);
-                return Ok(());
+    /// Writes to the database; a callback that it refuses is answered FAIL. Returns those that it doesn't take now.
+    async fn commit_batch(&self, batch: Vec<Job>) -> Result<(), (Vec<Job>, Failure)> {
+        // While a part has a change that the database refuses, it is halved.
+        let mut parts = vec![batch];
+        while let Some(mut part) = parts.pop() {
+            // Whoever is late must not wait for the others, unless there is nothing but the database.
+            let deadline = match self.journal {
+                Some(_) => earliest(&part),
+                None => latest(&part),
+            };
+            match self.commit(&changes(&part), deadline).await {
+                Ok(()) => self.written(part, Outcome::Committed),
+                Err(Failure::Refused(_)) if part.len() > 1 => {
+                    let second = part.split_off(part.len() / 2);
+                    parts.extend([second, part]);
+                }
+                Err(failure @ Failure::Refused(_)) => self.not_written(part, &failure),
+                Err(failure) => {
+                    parts.push(part);
+                    return Err((parts.into_iter().rev().flatten().collect(), failure));
+                }
             }
-            Err(failure) => failure,
-        };
-        if failure.is_of_the_change() {
-            match batch.len() {
-                1 => self.not_written(batch, &failure),
-                _ => return self.write_one_by_one(batch).await,
-            }
-            return Ok(());
         }
-        match &self.journal {
-            Some(journal) => {
-                tracing::warn!("callbacks go to the journal: {failure}");
-                journal.set_draining(false);
-                self.keep(journal, batch).await;
-            }
-            None => self.not_written(batch, &failure),
-        }
-        Err(Failed)
-    }
-
-    async fn write_one_by_one(&self, batch: Vec<Job>) -> Result<(), Failed> {
-        let mut written = Ok(());
-        for job in batch {
-            written = Box::pin(self.write(vec![job])).await.and(written);
-        }
-        written
+        Ok(())
     }
 
     async fn keep(&self, journal: &Journal, batch: Vec<Job>) {
-        let changes: Vec<_> = batch.iter().map(|job| &job.change).collect();
-        match journal.append(&changes).await {
-            Ok(()) => self.written(batch, Outcome::Spooled),
-            // Its disk may be full, and the database back. What is in it is older, so it doesn't overtake these.
-            Err(failure) => match self.store.commit(&changes, earliest(&batch)).await {
-                Ok(changed) => {
-                    self.count_stale(&changes, changed);
-                    self.written(batch, Outcome::Committed);
-                }
-                Err(_) => self.not_written(batch, &format_args!("the journal: {failure}")),
-            },
+        let Err(failure) = journal.append(&changes(&batch)).await else {
+            return self.written(batch, Outcome::Spooled);
+        };
+        // Its disk may be full, and the database back. What is in it is older, so it doesn't overtake these.
+        if let Err((left, _)) = self.commit_batch(batch).await {
+            self.not_written(left, &failure);
         }
     }
 
@@ -117,7 +110,7 @@ impl Task {
         for job in batch {
             if !job.change.is_probe() {
                 self.metrics.count(outcome);
-                self.metrics.took(outcome, job.since.elapsed());
+                self.metrics.took(outcome, job.since);
             }
             let _ = job.done.send(true);
         }
@@ -125,11 +118,15 @@ impl Task {
 
     fn not_written(&self, batch: Vec<Job>, why: &dyn fmt::Display) {
         for job in batch {
-            lost(&self.metrics, &job.change, why);
-            self.metrics.took(Outcome::Failed, job.since.elapsed());
+            self.lost(&job.change, why);
+            self.metrics.took(Outcome::Failed, job.since);
             let _ = job.done.send(false);
         }
     }
+}
+
+fn changes(batch: &[Job]) -> Vec<&Change> {
+    batch.iter().map(|job| &job.change).collect()
 }
 
 fn earliest(batch: &[Job]) -> Instant {

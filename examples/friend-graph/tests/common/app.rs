@@ -36,6 +36,13 @@ impl App {
         Self::start_in(TempDir::new().unwrap(), database, settings)
     }
 
+    /// Also returns the URL of its journal, for when it has ended.
+    pub(crate) fn start_with_journal(database: &Database) -> (Self, String) {
+        let app = Self::start(database);
+        let journal = format!("sqlite:{}", app.folder.path().join("journal").display());
+        (app, journal)
+    }
+
     /// With its journal in this folder.
     pub(crate) fn start_in(
         folder: TempDir,
@@ -44,7 +51,7 @@ impl App {
     ) -> Self {
         let journal = folder.path().join("journal").display().to_string();
         let mut all = vec![
-            ("DATABASE_URL".to_owned(), database.url()),
+            ("DATABASE_URL".to_owned(), database.app_url()),
             ("ADDR".to_owned(), "127.0.0.1:0".to_owned()),
             ("JOURNAL".to_owned(), journal),
         ];
@@ -70,9 +77,8 @@ impl App {
             "CALLBACK_TOKEN",
             "DATABASE_URL",
             "JOURNAL",
+            "RUST_LOG",
             "SDK_APP_ID",
-            "TLS_CERT",
-            "TLS_KEY",
         ] {
             command.env_remove(setting);
         }
@@ -121,10 +127,6 @@ impl App {
         threads.unwrap().count()
     }
 
-    pub(crate) async fn wait(mut self) -> ExitStatus {
-        self.ended().await
-    }
-
     /// Panics if it does not end.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
         for _ in 0..600 {
@@ -171,13 +173,36 @@ impl App {
 
     /// Panics if it does not come to that.
     pub(crate) async fn wait_for_metric(&self, name: &str, value: f64) {
+        self.wait(&format!("{name} is never {value}"), async || {
+            self.metric(name).await == value
+        })
+        .await;
+    }
+
+    /// Waits for a line of the log with these words.
+    pub(crate) async fn wait_for_line(&self, words: &[&str]) {
+        let has_all = |line: &str| words.iter().all(|word| line.contains(word));
+        self.wait(&format!("no line has {words:?}"), async || {
+            self.log().lines().any(has_all)
+        })
+        .await;
+    }
+
+    pub(crate) async fn wait_for_health(&self, status: u16) {
+        self.wait(&format!("/healthz is never {status}"), async || {
+            self.get("/healthz").await.status() == status
+        })
+        .await;
+    }
+
+    async fn wait(&self, otherwise: &str, is_so: impl AsyncFn() -> bool) {
         let wait = async {
-            while self.metric(name).await != value {
+            while !is_so().await {
                 sleep(Duration::from_millis(10)).await;
             }
         };
-        let in_time = timeout(Duration::from_secs(30), wait).await;
-        in_time.unwrap_or_else(|_| panic!("{name} is never {value}"));
+        let in_time = timeout(Duration::from_secs(60), wait).await;
+        in_time.unwrap_or_else(|_| panic!("{otherwise}: {}", self.log()));
     }
 }
 

@@ -3,7 +3,7 @@ use std::{
     path::Path,
 };
 
-use sqlx::{AnyConnection, Connection, Row as _};
+use sqlx::{AnyConnection, Connection, Executor, Row as _};
 use tempfile::TempDir;
 
 use super::{Postgres, skip};
@@ -23,6 +23,14 @@ pub(crate) struct Row {
     pub(crate) last_seen: i64,
     pub(crate) deleted_at: Option<i64>,
     pub(crate) request_time: Option<i64>,
+}
+
+/// Runs statements on a journal that no app has open.
+pub(crate) async fn execute(journal: &str, sql: &'static str) {
+    sqlx::any::install_default_drivers();
+    let mut connection = AnyConnection::connect(journal).await.unwrap();
+    connection.execute(sql).await.unwrap();
+    connection.close().await.unwrap();
 }
 
 impl Database {
@@ -56,6 +64,14 @@ impl Database {
                 format!("sqlite:{}?mode=rwc", file.display())
             }
             Self::Postgres(postgres) => postgres.url(),
+        }
+    }
+
+    /// As the app has it.
+    pub(crate) fn app_url(&self) -> String {
+        match self {
+            Self::Sqlite(_) => self.url(),
+            Self::Postgres(postgres) => postgres.url_at(postgres.socket()),
         }
     }
 

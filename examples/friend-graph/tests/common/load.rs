@@ -19,6 +19,7 @@ pub(crate) struct Load {
 struct State {
     chat: Chat,
     replicas: Vec<String>,
+    pause: Duration,
     /// The callbacks that have been answered OK, by their user, and how many pairs each has.
     acknowledged: Mutex<BTreeMap<String, usize>>,
     counts: watch::Sender<Counts>,
@@ -31,8 +32,6 @@ pub(crate) struct Counts {
     pub(crate) fail: usize,
     pub(crate) nothing: usize,
     pub(crate) unreachable: usize,
-    /// Later than Chat waits.
-    pub(crate) late: usize,
 }
 
 /// How many senders there are.
@@ -40,9 +39,15 @@ const SENDERS: usize = 12;
 
 impl Load {
     pub(crate) fn start(replicas: Vec<String>) -> Self {
+        Self::start_with_pauses(replicas, Duration::ZERO)
+    }
+
+    /// With a pause after each answer.
+    pub(crate) fn start_with_pauses(replicas: Vec<String>, pause: Duration) -> Self {
         let state = Arc::new(State {
             chat: Chat::new(),
             replicas,
+            pause,
             acknowledged: Mutex::default(),
             counts: watch::Sender::default(),
         });
@@ -103,12 +108,7 @@ async fn send(sender: usize, state: Arc<State>, stop: watch::Receiver<bool>) {
         let request = add((0..size).map(|k| (user.clone(), format!("friend {k}"))));
         loop {
             let url = &state.replicas[replica % state.replicas.len()];
-            let start = time::Instant::now();
-            let answer = state.chat.send(url, &request).await;
-            if start.elapsed() > Duration::from_secs(2) {
-                state.counts.send_modify(|counts| counts.late += 1);
-            }
-            match answer {
+            match state.chat.send(url, &request).await {
                 Answer::Ok => break,
                 Answer::Fail(_) => state.counts.send_modify(|counts| counts.fail += 1),
                 Answer::Nothing => state.counts.send_modify(|counts| counts.nothing += 1),
@@ -120,6 +120,7 @@ async fn send(sender: usize, state: Arc<State>, stop: watch::Receiver<bool>) {
         }
         state.acknowledged.lock().unwrap().insert(user, size);
         state.counts.send_modify(|counts| counts.ok += 1);
+        time::sleep(state.pause).await;
     }
 }
 

@@ -6,6 +6,7 @@ mod app;
 mod chat;
 mod database;
 pub(crate) mod load;
+mod outage;
 mod pgbouncer;
 mod postgres;
 pub(crate) mod proxy;
@@ -19,7 +20,8 @@ use std::{
 pub(crate) use self::{
     app::{App, terminate},
     chat::{Answer, Chat, add, delete},
-    database::{Database, Row},
+    database::{Database, Row, execute},
+    outage::{Locked, Outage, Stopped},
     pgbouncer::PgBouncer,
     postgres::Postgres,
 };

@@ -38,17 +38,20 @@ impl Postgres {
             &[&arguments[..], &["-U", "postgres", "-E", "UTF8"]].concat(),
         );
         postgres.start_again();
+        // It may do no more than it has to.
+        postgres.psql("CREATE ROLE app LOGIN; GRANT CREATE ON SCHEMA public TO app");
         Some(postgres)
     }
 
+    /// For the test itself.
     pub(crate) fn url(&self) -> String {
-        self.url_at(self.socket())
+        self.url_at(self.socket()).replace("//app@", "//postgres@")
     }
 
-    /// If a proxy listens, in another folder.
+    /// For the app, in the folder of a proxy's socket, or the server's own.
     pub(crate) fn url_at(&self, socket: &Path) -> String {
         let socket = socket.display();
-        format!("postgres://postgres@localhost/postgres?host={socket}")
+        format!("postgres://app@localhost/postgres?host={socket}")
     }
 
     /// The folder of its socket.
@@ -79,6 +82,11 @@ impl Postgres {
         );
     }
 
+    pub(crate) fn psql(&self, statements: &str) {
+        let url = self.url();
+        self.run("psql", &["--quiet", "--command", statements, &url]);
+    }
+
     fn data(&self) -> String {
         self.directory.path().join("data").display().to_string()
     }
@@ -89,7 +97,11 @@ impl Postgres {
     }
 
     fn status(&self, program: &str, arguments: &[&str]) -> ExitStatus {
-        let mut command = Command::new(self.programs.join(program));
+        // A folder with links to the server's programs may have no psql.
+        let mut command = Command::new(match self.programs.join(program) {
+            file if file.exists() => file,
+            _ => program.into(),
+        });
         command.args(arguments).current_dir(self.directory.path());
         if let Some((user, group)) = self.user {
             command.gid(group).uid(user);

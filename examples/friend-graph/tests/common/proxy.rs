@@ -78,7 +78,8 @@ async fn relay(
             if *connected.borrow_and_update() {
                 tokio::select! {
                     _ = io::copy(&mut from_client, &mut to_server) => return,
-                    _ = answers(from_server, to_client, &lose) => return,
+                    // The last word of the server is there to be read, as on a real network.
+                    _ = answers(from_server, to_client, &lose) => {}
                     _ = connected.changed() => {}
                 }
             }

@@ -1,0 +1,56 @@
+use sqlx::{AnyConnection, Executor};
+
+use super::Database;
+
+/// Something that takes the database away.
+pub(crate) trait Outage {
+    async fn begin(&mut self);
+    async fn end(&mut self);
+}
+
+/// Another process that lets nobody write.
+pub(crate) struct Locked {
+    pub(crate) connection: AnyConnection,
+    statements: &'static str,
+}
+
+impl Locked {
+    pub(crate) async fn new(database: &Database) -> Self {
+        Self {
+            connection: database.connect().await,
+            statements: match database {
+                Database::Sqlite(_) => "BEGIN IMMEDIATE",
+                Database::Postgres(_) => "BEGIN; LOCK TABLE friends IN SHARE MODE",
+            },
+        }
+    }
+
+    /// Ends with a change of the database that is seen as soon as the lock is.
+    pub(crate) async fn end_with(&mut self, statements: &'static str) {
+        self.connection.execute(statements).await.unwrap();
+        self.connection.execute("COMMIT").await.unwrap();
+    }
+}
+
+impl Outage for Locked {
+    async fn begin(&mut self) {
+        self.connection.execute(self.statements).await.unwrap();
+    }
+
+    async fn end(&mut self) {
+        self.connection.execute("ROLLBACK").await.unwrap();
+    }
+}
+
+/// The server ends at once, and starts again.
+pub(crate) struct Stopped<'a>(pub(crate) &'a Database);
+
+impl Outage for Stopped<'_> {
+    async fn begin(&mut self) {
+        self.0.server().stop();
+    }
+
+    async fn end(&mut self) {
+        self.0.server().start_again();
+    }
+}
