@@ -16,18 +16,19 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use serde::{Deserialize, Deserializer, de::Error};
-use tokio_test::{assert_pending, block_on, task};
+use tokio_test::{assert_pending, assert_ready, block_on, task};
 use tower::{Layer, Service, ServiceExt, limit::ConcurrencyLimit, service_fn};
 use tower_tencent_chat::{
     Acknowledge, Callback, CallbackLayer, CallbackResponse, CallbackRouter, FriendAdd,
     FriendAddLayer, Packet, Rejection, acknowledge, test_util::CallbackRequest,
 };
+use tower_test::mock;
 
 use common::{
     APP_ID, TIME, TOKEN, at, chat, layer, log, now,
-    refused::{self, refused},
     script::{Script, Step, data},
     signed, signed_layer, token,
+    vectors::{Verdict, rejected},
 };
 
 /// What every line of a layer for friend-add ends with, and of a router.
@@ -80,21 +81,54 @@ fn post_to(app: &Router, request: CallbackRequest) -> Vec<String> {
 }
 
 #[test]
-fn each_rejection_is_one_line_with_what_helps_to_find_the_cause() {
-    for row in refused() {
-        let what = if row.by_url() {
-            "callback rejected"
-        } else {
-            "verified callback lost"
+fn each_rejection_is_one_line() {
+    for vector in rejected() {
+        let Verdict::Reject { kind, error_info } = &vector.verdict else {
+            unreachable!("it is rejected")
         };
-        let (kind, error_info) = (row.kind, row.error_info);
-        let detail = row.detail.map(|detail| format!(" detail={detail}"));
-        let expected = format!(
-            " WARN tower_tencent_chat: {what}: {error_info}{FIELDS} client_ip=127.0.0.1 \
-             kind=\"{kind}\"{}",
-            detail.unwrap_or_default()
+        let what = match (vector.is_rejected_by_url(), &vector.app.tokens[..]) {
+            (true, _) => "callback rejected",
+            (false, []) => "callback lost",
+            (false, _) => "verified callback lost",
+        };
+        let app_id = vector.app.sdk_app_id;
+        let start = format!(
+            " WARN tower_tencent_chat: {what}: {error_info} sdk_app_id={app_id} \
+             command=\"Sns.CallbackFriendAdd\" "
         );
-        assert_eq!(line_of(&refused::layer(), row.request().0), expected);
+        let line = line_of(&vector.layer::<FriendAdd>(), vector.build().0);
+        assert!(line.starts_with(&start), "{}: {line}", vector.name);
+        assert!(line.contains(&format!(" kind=\"{kind}\"")), "{line}");
+    }
+}
+
+#[test]
+fn a_line_has_what_helps_to_find_the_cause() {
+    let other_app = |id| signed().query("SdkAppid", id);
+    let at = |seconds| chat().signed(&token(TOKEN), at(seconds));
+    let command = FriendAdd::COMMAND;
+    for (request, body, detail) in [
+        (other_app("7"), "", "SdkAppid is 7"),
+        (other_app("1400000000x"), "", "SdkAppid is not a number"),
+        (at(TIME - 301), "", "RequestTime is 301 s behind"),
+        (at(TIME + 61), "", "RequestTime is 61 s ahead"),
+        (at(TIME * 1000), "", "RequestTime is not in Unix seconds"),
+        (signed(), "", "Eof error at line 1 column 0"),
+        (
+            signed(),
+            "{}",
+            "missing field PairList: Data error at line 1 column 2",
+        ),
+        (
+            signed(),
+            &format!("{{\"CallbackCommand\":\"{command}\",\n\"PairList\":[[]]}}"),
+            "Data error at line 2 column 12",
+        ),
+    ] {
+        let line = line_of(&signed_layer(), with_body(&request, body));
+        let end = format!("{FIELDS} client_ip=127.0.0.1 kind=");
+        assert!(line.contains(&end), "{line}");
+        assert!(line.ends_with(&format!(" detail={detail}")), "{line}");
     }
 }
 
@@ -282,6 +316,19 @@ fn a_future_that_is_dropped_before_its_handler_was_called_is_a_warning() {
 }
 
 #[test]
+fn a_service_that_fails_after_the_body_is_one_warning() {
+    let (service, mut handle) = mock::pair::<_, Response<()>>();
+    handle.send_error("out of order");
+    let lines = logged(|| {
+        let mut future = task::spawn(signed_layer().layer(service).call(whole(&signed())));
+        assert_ready!(future.poll()).unwrap_err();
+    });
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    let start = " WARN tower_tencent_chat: verified callback lost: dropped";
+    assert!(lines[0].starts_with(start), "{lines:?}");
+}
+
+#[test]
 fn a_packet_that_panics_is_logged_as_lost() {
     struct Panics;
 
@@ -311,11 +358,10 @@ fn a_packet_that_panics_is_logged_as_lost() {
 /// Once a callback has been handed on, its handler knows; a rejection has been logged already.
 #[test]
 fn a_future_that_is_dropped_later_is_not_logged() {
+    let layer = signed_layer().max_body_size(1000);
     let rest = [Step::Wait, data("rest")];
     let forged = scripted(&signed().query("Sign", ""), rest.clone());
-    let too_large = [data([b' '; refused::LIMIT]), data(" ")]
-        .into_iter()
-        .chain(rest);
+    let too_large = [data([b' '; 1000]), data(" ")].into_iter().chain(rest);
     for (request, expected) in [
         (whole(&signed()), None),
         (forged, Some("callback rejected: the Sign parameter")),
@@ -325,7 +371,7 @@ fn a_future_that_is_dropped_later_is_not_logged() {
         ),
     ] {
         let lines = logged(|| {
-            let mut future = task::spawn(refused::layer().layer(service_fn(never)).call(request));
+            let mut future = task::spawn(layer.layer(service_fn(never)).call(request));
             assert_pending!(future.poll());
         });
         assert_eq!(lines.len(), expected.iter().count(), "{lines:?}");

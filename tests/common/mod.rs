@@ -4,7 +4,6 @@
 
 pub(crate) mod http1;
 pub(crate) mod log;
-pub(crate) mod refused;
 pub(crate) mod script;
 pub(crate) mod vectors;
 
