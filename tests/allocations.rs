@@ -145,7 +145,7 @@ fn a_rejection_before_the_body_allocates_5_times_at_most() {
 }
 
 #[test]
-fn a_callback_allocates_5_times_at_most_and_no_more_if_it_is_signed() {
+fn a_callback_allocates_5_times_at_most_signed_or_not() {
     let count = allocations(layer().layer(bare()), whole(callback(3, 20)));
     assert!(count <= 5, "{count}");
     let plain = allocations(layer().layer(bare()), whole(chat()));
@@ -201,7 +201,7 @@ fn a_kept_callback_does_not_keep_the_body() {
 
 /// The smallest pair has 36 bytes of a body.
 #[test]
-fn the_smallest_pairs_keep_120_bytes_each_and_room_for_as_many_again() {
+fn the_smallest_pairs_keep_room_for_as_many_again() {
     const PAIR: u64 = 120;
     const PAIRS: u64 = (1024 * 1024 - 100) / 36;
     let pairs = [r#"{"From_Account":"","To_Account":""}"#; PAIRS as usize].join(",");

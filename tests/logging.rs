@@ -133,7 +133,7 @@ fn a_line_has_what_helps_to_find_the_cause() {
 }
 
 #[test]
-fn what_fails_verification_is_a_warning_once_a_minute_with_the_count_of_those_between() {
+fn a_rejection_by_the_url_is_a_warning_once_a_minute() {
     let clock = Arc::new(AtomicU64::new(TIME));
     let seconds = Arc::clone(&clock);
     let layer = layer()
@@ -179,7 +179,7 @@ fn a_verified_callback_that_is_lost_is_a_warning_each_time() {
 }
 
 #[test]
-fn a_verified_callback_that_a_second_layer_rejects_is_a_warning_each_time() {
+fn what_a_second_layer_rejects_is_a_warning_each_time() {
     let another_app = "the SdkAppid parameter does not match this app sdk_app_id=7";
     let too_large = "the body is too large sdk_app_id=1400000000";
     for (inner, expected) in [
@@ -239,7 +239,7 @@ fn a_missing_or_doubled_field_is_named_and_no_text_of_the_body() {
 }
 
 #[test]
-fn without_a_token_nothing_is_called_verified_and_all_is_limited() {
+fn without_a_token_no_line_says_verified_and_all_are_limited() {
     let layer = layer();
     for level in [" WARN", "DEBUG"] {
         let rejected = line_of(&layer, with_body(&chat(), "null"));
@@ -277,7 +277,7 @@ fn a_signature_that_nobody_checks_is_a_warning_once_a_minute() {
 }
 
 #[test]
-fn a_future_that_is_dropped_before_its_handler_was_called_is_a_warning() {
+fn a_future_that_is_dropped_before_delivery_is_a_warning() {
     let busy = ConcurrencyLimit::new(service_fn(accept), 0);
     let router = CallbackRouter::new(APP_ID).token(token(TOKEN)).clock(now);
     let router = router.route::<FriendAdd>(service_fn(accept));
@@ -390,7 +390,7 @@ impl Packet for Unrouted {
 }
 
 #[test]
-fn a_verified_callback_that_is_only_acknowledged_is_a_warning_each_time() {
+fn a_verified_callback_without_a_handler_is_a_warning() {
     let only = "it was only acknowledged, though a layer has handed it on; is there a handler behind \
                 the layer?";
     let command = r#"command="Sns.CallbackFriendAdd" client_ip=127.0.0.1"#;
@@ -461,7 +461,7 @@ fn a_handler_without_a_layer_is_a_warning_once_a_minute() {
 }
 
 #[test]
-fn a_router_logs_a_post_without_tencents_parameters_once_a_minute() {
+fn a_router_logs_a_post_without_parameters_once_a_minute() {
     type Body = Full<Bytes>;
     let router = CallbackRouter::<Body, Body, Infallible>::new(APP_ID).clock(now);
     for level in [" WARN", "DEBUG"] {

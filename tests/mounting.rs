@@ -112,7 +112,7 @@ async fn on_axum_in_every_way() {
 }
 
 #[tokio::test]
-async fn a_router_layer_takes_callbacks_on_unknown_paths_and_a_route_layer_does_not() {
+async fn a_route_layer_takes_no_callbacks_on_unknown_paths() {
     let route = || Router::new().route("/callback", post(axum_handle));
     let forged = || chat().query("SdkAppid", "1").path("/unknown");
     for (app, expected) in [
@@ -172,8 +172,8 @@ async fn on_axum_with_the_layers_that_people_have() {
 #[tokio::test]
 async fn a_layered_router_is_served_and_its_answers_are_axums() {
     async fn count(response: AxumResponse) -> AxumResponse {
-        let refused = response.extensions().get::<Rejection>();
-        let kind = refused.map_or("none", |rejection| rejection.kind().as_str());
+        let rejection = response.extensions().get::<Rejection>();
+        let kind = rejection.map_or("none", |rejection| rejection.kind().as_str());
         ([("x-kind", kind)], response).into_response()
     }
     let route = Router::new().route("/callback", post(axum_handle));
@@ -200,7 +200,7 @@ async fn a_layered_router_is_served_and_its_answers_are_axums() {
 }
 
 #[tokio::test]
-async fn without_a_framework_over_and_under_the_layers_that_people_have() {
+async fn without_a_framework_over_and_under_other_layers() {
     let timeout = || TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, MINUTE);
     let over = ServiceBuilder::new()
         .layer(TraceLayer::new_for_http())
@@ -275,7 +275,7 @@ impl Packet for PrevFriendAdd {
 }
 
 #[tokio::test]
-async fn a_webhook_before_an_event_answers_with_more_and_is_allowed_if_it_is_refused() {
+async fn a_webhook_before_an_event_is_allowed_if_it_is_rejected() {
     #[derive(Serialize)]
     struct Answer {
         #[serde(flatten)]
@@ -328,7 +328,7 @@ async fn a_webhook_before_an_event_answers_with_more_and_is_allowed_if_it_is_ref
 }
 
 #[tokio::test]
-async fn a_handler_takes_callback_state_and_body_and_returns_the_envelope() {
+async fn a_handler_takes_callback_state_and_body() {
     async fn received<P: Packet>(
         State(state): State<Arc<str>>,
         // An extractor leaves it for the next.

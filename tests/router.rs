@@ -77,7 +77,7 @@ async fn friend_blocked(
 }
 
 #[tokio::test]
-async fn on_axum_handlers_with_and_without_state_and_services_are_routes() {
+async fn handlers_with_and_without_state_and_services_are_routes() {
     let state: Arc<str> = Arc::from("state");
     let callbacks = CallbackRouter::new(APP_ID)
         .route::<FriendAdd>(post(friend_added))
@@ -304,7 +304,7 @@ async fn a_layer_shares_its_configuration_until_it_is_set_anew() {
 }
 
 #[tokio::test]
-async fn what_has_any_of_tencents_parameters_is_acknowledged_and_the_rest_is_not_found() {
+async fn a_request_with_any_of_tencents_parameters_is_acknowledged() {
     let service = Acknowledge::<axum::body::Body>::default();
     let app = Router::new().fallback(acknowledge);
     let router = CallbackRouter::<Body, Body, Infallible>::new(APP_ID);
@@ -392,7 +392,7 @@ fn a_webhook_is_acknowledged_once_its_body_has_been_read() {
 }
 
 #[test]
-fn a_webhook_is_read_to_its_end_whatever_its_body_says_of_itself() {
+fn a_webhook_is_read_to_its_end_whatever_its_body_says() {
     let script = || {
         let (body, probe) = Script::new([data("{"), data("}")]);
         (body.says_end_of_stream(true), probe)
@@ -404,7 +404,7 @@ fn a_webhook_is_read_to_its_end_whatever_its_body_says_of_itself() {
 }
 
 #[test]
-fn a_webhook_that_announces_more_than_a_mebibyte_is_acknowledged_unread() {
+fn a_webhook_announced_past_a_mebibyte_is_left_unread() {
     let announced = || {
         let mut request = webhook();
         let length = "1048577".parse().unwrap();
@@ -428,7 +428,7 @@ fn a_webhook_is_acknowledged_though_its_body_breaks() {
 }
 
 #[test]
-fn a_webhook_is_read_up_to_a_mebibyte_and_closes_the_connection_past_it() {
+fn a_webhook_past_a_mebibyte_closes_the_connection() {
     for (last, polls, closes) in [(1020, 4, false), (1023, 3, true), (1024, 3, true)] {
         let steps = [
             data(vec![b' '; 1023 * 1024]),

@@ -146,7 +146,7 @@ fn in_the_url() -> Vec<(RejectionKind, Request<Script>)> {
         format!("{}{digit}{}", &right[..at], &right[at + 1..])
     };
     let mut table = Vec::new();
-    let mut refuse = |kind, request: &CallbackRequest| {
+    let mut reject = |kind, request: &CallbackRequest| {
         let head = request.clone().build::<Bytes>();
         table.push((kind, head.map(|_| Script::new([data(packet())]).0)));
     };
@@ -159,7 +159,7 @@ fn in_the_url() -> Vec<(RejectionKind, Request<Script>)> {
             (SignMismatch, "RequestTime"),
             (SignMismatch, "Sign"),
         ] {
-            refuse(kind, &callback.clone().query(name, secret));
+            reject(kind, &callback.clone().query(name, secret));
         }
     }
     for sign in [
@@ -171,16 +171,16 @@ fn in_the_url() -> Vec<(RejectionKind, Request<Script>)> {
         &token(TOKEN).sign(LATE),
         &token(SPARE_TOKEN).sign(LATE),
     ] {
-        refuse(SignMismatch, &callback().query("Sign", sign));
+        reject(SignMismatch, &callback().query("Sign", sign));
     }
     let padded = callback().query("RequestTime", &format!("0{NOW}"));
-    refuse(SignMismatch, &padded);
-    refuse(
+    reject(SignMismatch, &padded);
+    reject(
         StaleRequestTime,
         &callback().signed(&token(TOKEN), at(LATE)),
     );
     let by_spare = callback().signed(&token(SPARE_TOKEN), at(LATE));
-    refuse(StaleRequestTime, &by_spare);
+    reject(StaleRequestTime, &by_spare);
     table
 }
 
@@ -317,7 +317,7 @@ fn polled<F: Future + Debug>(future: F, is_pending: bool) -> [Printed; 2] {
     [before, shown(&*future)]
 }
 
-/// Passing through, delivering and refusing, reading, and waiting for a service to be ready.
+/// Passing through, delivering and rejecting, reading, and waiting for a service to be ready.
 fn futures() -> Vec<Printed> {
     let layer = signed_layer();
     let silent = || layer.layer(service_fn(never_answer));
