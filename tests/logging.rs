@@ -102,32 +102,21 @@ fn each_rejection_is_one_line() {
     }
 }
 
+/// The details have tests beside the functions that find them.
 #[test]
-fn a_line_has_what_helps_to_find_the_cause() {
-    let other_app = |id| signed().query("SdkAppid", id);
-    let at = |seconds| chat().signed(&token(TOKEN), at(seconds));
-    let command = FriendAdd::COMMAND;
+fn a_line_ends_with_what_helps_to_find_the_cause() {
+    let other_app = signed().query("SdkAppid", "7");
+    let late = chat().signed(&token(TOKEN), at(TIME - 301));
     for (request, body, detail) in [
-        (other_app("7"), "", "SdkAppid is 7"),
-        (other_app("1400000000x"), "", "SdkAppid is not a number"),
-        (at(TIME - 301), "", "RequestTime is 301 s behind"),
-        (at(TIME + 61), "", "RequestTime is 61 s ahead"),
-        (at(TIME * 1000), "", "RequestTime is not in Unix seconds"),
+        (other_app, "", "SdkAppid is 7"),
+        (late, "", "RequestTime is 301 s behind"),
         (signed(), "", "Eof error at line 1 column 0"),
-        (
-            signed(),
-            "{}",
-            "missing field PairList: Data error at line 1 column 2",
-        ),
-        (
-            signed(),
-            &format!("{{\"CallbackCommand\":\"{command}\",\n\"PairList\":[[]]}}"),
-            "Data error at line 2 column 12",
-        ),
     ] {
         let line = line_of(&signed_layer(), with_body(&request, body));
-        let end = format!("{FIELDS} client_ip=127.0.0.1 kind=");
-        assert!(line.contains(&end), "{line}");
+        assert!(
+            line.contains(&format!("{FIELDS} client_ip=127.0.0.1 kind=")),
+            "{line}"
+        );
         assert!(line.ends_with(&format!(" detail={detail}")), "{line}");
     }
 }

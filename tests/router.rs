@@ -165,9 +165,6 @@ async fn others_are_every_webhook_without_a_route() {
     async fn any(request: Inner) -> Answer {
         let any = request.extensions().get::<AnyCallback>().unwrap();
         assert!(request.extensions().get::<Callback<FriendAdd>>().is_none());
-        // Whatever the body says.
-        let kind = any.packet::<FriendAdd>().unwrap_err().kind();
-        assert_eq!(kind, RejectionKind::CommandMismatch);
         Ok(said(&format!("any {}", any.command())))
     }
     let router = CallbackRouter::new(APP_ID)
