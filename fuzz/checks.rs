@@ -192,8 +192,15 @@ fn head<B>(request: &Request<B>) -> String {
 /// A callback is the same after it was written and read.
 fn survives_a_queue<P: Fields>(callback: &Callback<P>) {
     let written = serde_json::to_vec(callback).expect("it serializes");
-    let read: Callback<P> = serde_json::from_slice(&written).expect("it was written");
-    assert_eq!(read, *callback);
+    let value = serde_json::to_value(callback).expect("it serializes");
+    for read in [
+        serde_json::from_slice(&written),
+        serde_json::from_reader(&*written),
+        serde_json::from_value(value),
+    ] {
+        let read: Callback<P> = read.expect("it was written");
+        assert_eq!(read, *callback);
+    }
 }
 
 /// The packets in the words of the reference.

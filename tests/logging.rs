@@ -16,18 +16,19 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use serde::{Deserialize, Deserializer, de::Error};
-use tokio_test::{assert_pending, block_on, task};
+use tokio_test::{assert_pending, assert_ready, block_on, task};
 use tower::{Layer, Service, ServiceExt, limit::ConcurrencyLimit, service_fn};
 use tower_tencent_chat::{
     Acknowledge, Callback, CallbackLayer, CallbackResponse, CallbackRouter, FriendAdd,
     FriendAddLayer, Packet, Rejection, acknowledge, test_util::CallbackRequest,
 };
+use tower_test::mock;
 
 use common::{
     APP_ID, TIME, TOKEN, at, chat, layer, log, now,
-    refused::{self, refused},
     script::{Script, Step, data},
     signed, signed_layer, token,
+    vectors::{Verdict, rejected},
 };
 
 /// What every line of a layer for friend-add ends with, and of a router.
@@ -80,26 +81,48 @@ fn post_to(app: &Router, request: CallbackRequest) -> Vec<String> {
 }
 
 #[test]
-fn each_rejection_is_one_line_with_what_helps_to_find_the_cause() {
-    for row in refused() {
-        let what = if row.by_url() {
-            "callback rejected"
-        } else {
-            "verified callback lost"
+fn each_rejection_is_one_line() {
+    for vector in rejected() {
+        let Verdict::Reject { kind, error_info } = &vector.verdict else {
+            unreachable!("it is rejected")
         };
-        let (kind, error_info) = (row.kind, row.error_info);
-        let detail = row.detail.map(|detail| format!(" detail={detail}"));
-        let expected = format!(
-            " WARN tower_tencent_chat: {what}: {error_info}{FIELDS} client_ip=127.0.0.1 \
-             kind=\"{kind}\"{}",
-            detail.unwrap_or_default()
+        let what = match (vector.is_rejected_by_url(), &vector.app.tokens[..]) {
+            (true, _) => "callback rejected",
+            (false, []) => "callback lost",
+            (false, _) => "verified callback lost",
+        };
+        let app_id = vector.app.sdk_app_id;
+        let start = format!(
+            " WARN tower_tencent_chat: {what}: {error_info} sdk_app_id={app_id} \
+             command=\"Sns.CallbackFriendAdd\" "
         );
-        assert_eq!(line_of(&refused::layer(), row.request().0), expected);
+        let line = line_of(&vector.layer::<FriendAdd>(), vector.build().0);
+        assert!(line.starts_with(&start), "{}: {line}", vector.name);
+        assert!(line.contains(&format!(" kind=\"{kind}\"")), "{line}");
+    }
+}
+
+/// The details have tests beside the functions that find them.
+#[test]
+fn a_line_ends_with_what_helps_to_find_the_cause() {
+    let other_app = signed().query("SdkAppid", "7");
+    let late = chat().signed(&token(TOKEN), at(TIME - 301));
+    for (request, body, detail) in [
+        (other_app, "", "SdkAppid is 7"),
+        (late, "", "RequestTime is 301 s behind"),
+        (signed(), "", "Eof error at line 1 column 0"),
+    ] {
+        let line = line_of(&signed_layer(), with_body(&request, body));
+        assert!(
+            line.contains(&format!("{FIELDS} client_ip=127.0.0.1 kind=")),
+            "{line}"
+        );
+        assert!(line.ends_with(&format!(" detail={detail}")), "{line}");
     }
 }
 
 #[test]
-fn what_fails_verification_is_a_warning_once_a_minute_with_the_count_of_those_between() {
+fn a_rejection_by_the_url_is_a_warning_once_a_minute() {
     let clock = Arc::new(AtomicU64::new(TIME));
     let seconds = Arc::clone(&clock);
     let layer = layer()
@@ -145,7 +168,7 @@ fn a_verified_callback_that_is_lost_is_a_warning_each_time() {
 }
 
 #[test]
-fn a_verified_callback_that_a_second_layer_rejects_is_a_warning_each_time() {
+fn what_a_second_layer_rejects_is_a_warning_each_time() {
     let another_app = "the SdkAppid parameter does not match this app sdk_app_id=7";
     let too_large = "the body is too large sdk_app_id=1400000000";
     for (inner, expected) in [
@@ -205,7 +228,7 @@ fn a_missing_or_doubled_field_is_named_and_no_text_of_the_body() {
 }
 
 #[test]
-fn without_a_token_nothing_is_called_verified_and_all_is_limited() {
+fn without_a_token_no_line_says_verified_and_all_are_limited() {
     let layer = layer();
     for level in [" WARN", "DEBUG"] {
         let rejected = line_of(&layer, with_body(&chat(), "null"));
@@ -243,7 +266,7 @@ fn a_signature_that_nobody_checks_is_a_warning_once_a_minute() {
 }
 
 #[test]
-fn a_future_that_is_dropped_before_its_handler_was_called_is_a_warning() {
+fn a_future_that_is_dropped_before_delivery_is_a_warning() {
     let busy = ConcurrencyLimit::new(service_fn(accept), 0);
     let router = CallbackRouter::new(APP_ID).token(token(TOKEN)).clock(now);
     let router = router.route::<FriendAdd>(service_fn(accept));
@@ -282,6 +305,19 @@ fn a_future_that_is_dropped_before_its_handler_was_called_is_a_warning() {
 }
 
 #[test]
+fn a_service_that_fails_after_the_body_is_one_warning() {
+    let (service, mut handle) = mock::pair::<_, Response<()>>();
+    handle.send_error("out of order");
+    let lines = logged(|| {
+        let mut future = task::spawn(signed_layer().layer(service).call(whole(&signed())));
+        assert_ready!(future.poll()).unwrap_err();
+    });
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    let start = " WARN tower_tencent_chat: verified callback lost: dropped";
+    assert!(lines[0].starts_with(start), "{lines:?}");
+}
+
+#[test]
 fn a_packet_that_panics_is_logged_as_lost() {
     struct Panics;
 
@@ -311,11 +347,10 @@ fn a_packet_that_panics_is_logged_as_lost() {
 /// Once a callback has been handed on, its handler knows; a rejection has been logged already.
 #[test]
 fn a_future_that_is_dropped_later_is_not_logged() {
+    let layer = signed_layer().max_body_size(1000);
     let rest = [Step::Wait, data("rest")];
     let forged = scripted(&signed().query("Sign", ""), rest.clone());
-    let too_large = [data([b' '; refused::LIMIT]), data(" ")]
-        .into_iter()
-        .chain(rest);
+    let too_large = [data([b' '; 1000]), data(" ")].into_iter().chain(rest);
     for (request, expected) in [
         (whole(&signed()), None),
         (forged, Some("callback rejected: the Sign parameter")),
@@ -325,7 +360,7 @@ fn a_future_that_is_dropped_later_is_not_logged() {
         ),
     ] {
         let lines = logged(|| {
-            let mut future = task::spawn(refused::layer().layer(service_fn(never)).call(request));
+            let mut future = task::spawn(layer.layer(service_fn(never)).call(request));
             assert_pending!(future.poll());
         });
         assert_eq!(lines.len(), expected.iter().count(), "{lines:?}");
@@ -344,7 +379,7 @@ impl Packet for Unrouted {
 }
 
 #[test]
-fn a_verified_callback_that_is_only_acknowledged_is_a_warning_each_time() {
+fn a_verified_callback_without_a_handler_is_a_warning() {
     let only = "it was only acknowledged, though a layer has handed it on; is there a handler behind \
                 the layer?";
     let command = r#"command="Sns.CallbackFriendAdd" client_ip=127.0.0.1"#;
@@ -415,7 +450,7 @@ fn a_handler_without_a_layer_is_a_warning_once_a_minute() {
 }
 
 #[test]
-fn a_router_logs_a_post_without_tencents_parameters_once_a_minute() {
+fn a_router_logs_a_post_without_parameters_once_a_minute() {
     type Body = Full<Bytes>;
     let router = CallbackRouter::<Body, Body, Infallible>::new(APP_ID).clock(now);
     for level in [" WARN", "DEBUG"] {

@@ -116,7 +116,7 @@ mod readiness {
     }
 
     #[test]
-    fn a_layer_that_keeps_the_bodies_is_ready_when_the_inner_service_is() {
+    fn a_same_body_layer_is_ready_when_the_inner_service_is() {
         type Whole = Full<Bytes>;
         let (mut service, mut handle): (_, mock::Handle<Request<Whole>, Response<Whole>>) =
             mock::spawn_with(|mock| layer().same_body().layer(mock));
@@ -231,7 +231,7 @@ mod permits {
     }
 
     #[test]
-    fn the_one_that_was_taken_is_kept_until_the_body_has_to_be_waited_for() {
+    fn the_one_that_was_taken_is_kept_until_the_body_is_pending() {
         let (mut service, mut handle) = mocked!(layer(), limited);
         for (request, keeps) in [(complete(), true), (stalled().0, false)] {
             let mut response = call!(service, request);
@@ -249,7 +249,7 @@ mod permits {
     }
 }
 
-mod refusals {
+mod rejections {
     use super::*;
 
     /// Whether a rejection by the URL closes the connection, and what was done to the body before.
@@ -301,7 +301,7 @@ mod refusals {
     }
 
     #[test]
-    fn reads_as_many_bytes_as_are_accepted_and_closes_the_connection_past_them() {
+    fn reads_up_to_the_limit_and_closes_the_connection_past_it() {
         for (frames, polls, closes) in [
             (vec![data("12345"), data("67890")], 3, None),
             (
@@ -601,7 +601,7 @@ mod the_body {
     }
 
     #[test]
-    fn lets_others_have_a_turn_now_and_then_if_its_frames_are_always_there() {
+    fn lets_others_have_a_turn_if_its_frames_are_always_there() {
         for step in [data(""), trailers()] {
             let frames = std::iter::repeat_n(step, 3000).chain([data(packet())]);
             let (body, probe) = Script::new(frames);
@@ -643,7 +643,7 @@ mod the_body {
     }
 
     #[test]
-    fn may_come_in_any_frames_and_announce_anything_up_to_the_limit() {
+    fn may_come_in_any_frames_and_announce_any_size() {
         const LIMIT: u64 = 1000;
         let packet = packet();
         let size = packet.len() as u64;
@@ -692,7 +692,7 @@ mod the_body {
     }
 
     #[test]
-    fn is_refused_at_the_first_frame_past_the_limit_even_where_it_announced_less() {
+    fn is_rejected_at_the_first_frame_past_the_limit() {
         for (lower, upper) in [(0, None), (0, Some(0)), (5, Some(5)), (10, Some(10))] {
             // Endless, as far as anybody can tell.
             let frames = std::iter::repeat_n(data("1234"), 1000);

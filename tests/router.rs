@@ -9,6 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
+    task::Poll,
 };
 
 use axum::{Router, extract::State, routing::post};
@@ -26,7 +27,7 @@ use tower_test::mock;
 
 use common::{
     APP_ID, BLACK_LIST_ADD, FRIEND_ADD, FRIEND_DELETE, OK, TOKEN, chat, fail, kind, now,
-    script::{Probe, Script, Step, data, trailers},
+    script::{Script, Step, data, trailers},
     text, token,
 };
 
@@ -77,7 +78,7 @@ async fn friend_blocked(
 }
 
 #[tokio::test]
-async fn on_axum_handlers_with_and_without_state_and_services_are_routes() {
+async fn handlers_with_and_without_state_and_services_are_routes() {
     let state: Arc<str> = Arc::from("state");
     let callbacks = CallbackRouter::new(APP_ID)
         .route::<FriendAdd>(post(friend_added))
@@ -301,7 +302,7 @@ async fn a_layer_shares_its_configuration_until_it_is_set_anew() {
 }
 
 #[tokio::test]
-async fn what_has_any_of_tencents_parameters_is_acknowledged_and_the_rest_is_not_found() {
+async fn a_request_with_any_of_tencents_parameters_is_acknowledged() {
     let service = Acknowledge::<axum::body::Body>::default();
     let app = Router::new().fallback(acknowledge);
     let router = CallbackRouter::<Body, Body, Infallible>::new(APP_ID);
@@ -351,110 +352,60 @@ async fn what_has_any_of_tencents_parameters_is_acknowledged_and_the_rest_is_not
 
 type Acknowledging = Pin<Box<dyn Future<Output = Response<()>>>>;
 
-/// The future that acknowledges this body, of `Acknowledge` and of a router without routes.
-fn acknowledged(
-    request: impl Fn() -> Request<()>,
-    body: impl Fn() -> (Script, Probe),
-) -> [(task::Spawn<Acknowledging>, Probe); 2] {
-    let scripted = || {
-        let (body, probe) = body();
-        (request().map(|()| body), probe)
-    };
-    let (one, first) = scripted();
-    let (two, second) = scripted();
-    let one = Acknowledge::<Body>::new().call(one);
-    let one: Acknowledging = Box::pin(async { one.await.unwrap().map(drop) });
-    let two = CallbackRouter::<_, Body, Infallible>::new(APP_ID).call(two);
-    let two: Acknowledging = Box::pin(async { two.await.unwrap().map(drop) });
-    [(task::spawn(one), first), (task::spawn(two), second)]
-}
-
-fn webhook() -> Request<()> {
-    state_change().build::<Bytes>().map(drop)
+/// What `Acknowledge` and a router without routes make of a request.
+fn acknowledging(request: &Request<Script>) -> [Acknowledging; 2] {
+    let one = Acknowledge::<Body>::new().call(request.clone());
+    let two = CallbackRouter::<_, Body, Infallible>::new(APP_ID).call(request.clone());
+    [
+        Box::pin(async { one.await.unwrap().map(drop) }),
+        Box::pin(async { two.await.unwrap().map(drop) }),
+    ]
 }
 
 #[test]
-fn a_webhook_is_acknowledged_once_its_body_has_been_read() {
-    let script = || Script::new([data("{"), Step::Wait, data(""), data("}"), trailers()]);
-    for (mut future, probe) in acknowledged(webhook, script) {
-        assert_pending!(future.poll());
-        assert!(!future.is_woken());
-        probe.wake();
-        assert!(future.is_woken());
-        let response = assert_ready!(future.poll());
-        assert_eq!(response.status(), StatusCode::OK);
-        assert!(!response.headers().contains_key("connection"));
-        assert_eq!(probe.polls(), 6);
-    }
-}
-
-#[test]
-fn a_webhook_is_read_to_its_end_whatever_its_body_says_of_itself() {
-    let script = || {
-        let (body, probe) = Script::new([data("{"), data("}")]);
-        (body.says_end_of_stream(true), probe)
-    };
-    for (mut future, probe) in acknowledged(webhook, script) {
-        assert_eq!(assert_ready!(future.poll()).status(), StatusCode::OK);
-        assert_eq!(probe.polls(), 3);
-    }
-}
-
-#[test]
-fn a_webhook_that_announces_more_than_a_mebibyte_is_acknowledged_unread() {
-    let announced = || {
-        let mut request = webhook();
-        let length = "1048577".parse().unwrap();
-        request.headers_mut().insert("content-length", length);
-        request
-    };
-    for (mut future, probe) in acknowledged(announced, || Script::new([])) {
-        let response = assert_ready!(future.poll());
-        assert_eq!(response.status(), StatusCode::OK);
-        assert_eq!(response.headers()["connection"], "close");
-        assert_eq!(probe.polls(), 0);
-    }
-}
-
-#[test]
-fn a_webhook_is_acknowledged_though_its_body_breaks() {
-    for (mut future, probe) in acknowledged(webhook, || Script::new([data("{"), Step::Fail])) {
-        assert_eq!(assert_ready!(future.poll()).status(), StatusCode::OK);
-        assert_eq!(probe.polls(), 2);
-    }
-}
-
-#[test]
-fn a_webhook_is_read_up_to_a_mebibyte_and_closes_the_connection_past_it() {
-    for (last, polls, closes) in [(1020, 4, false), (1023, 3, true), (1024, 3, true)] {
-        let steps = [
-            data(vec![b' '; 1023 * 1024]),
-            data(vec![b' '; last]),
-            data("end"),
-        ];
-        for (mut future, probe) in acknowledged(webhook, || Script::new(steps.clone())) {
-            let response = assert_ready!(future.poll());
-            assert_eq!(response.status(), StatusCode::OK);
-            assert_eq!(probe.polls(), polls, "{last}");
-            assert_eq!(response.headers().contains_key("connection"), closes);
-        }
-    }
-}
-
-#[test]
-fn what_is_not_a_webhook_is_read_to_its_end_on_http_1_too() {
-    for (version, polls) in [
-        (Version::HTTP_10, 2),
-        (Version::HTTP_11, 2),
-        (Version::HTTP_2, 0),
-        (Version::HTTP_3, 0),
+fn an_acknowledgement_comes_when_a_mebibyte_at_most_has_been_read() {
+    let webhook = || Request::post(state_change().uri());
+    let other = || Request::post("/");
+    let waits = vec![data("{"), Step::Wait, data(""), data("}"), trailers()];
+    let mebibyte = |last| vec![data(vec![b' '; 1023 * 1024]), data(vec![b' '; last])];
+    for (head, steps, polls, closes) in [
+        (webhook(), waits.clone(), 6, false),
+        (webhook(), mebibyte(1024), 3, false),
+        (
+            webhook(),
+            [mebibyte(1024), vec![data("end")]].concat(),
+            3,
+            true,
+        ),
+        (webhook(), vec![data("{"), Step::Fail], 2, true),
+        (
+            webhook().header("content-length", "1048577"),
+            vec![],
+            0,
+            true,
+        ),
+        (other(), waits.clone(), 6, false),
+        (other().version(Version::HTTP_10), vec![data("x")], 2, false),
+        (other().version(Version::HTTP_2), waits, 0, false),
     ] {
-        let request = || Request::post("/").version(version).body(()).unwrap();
-        for (mut future, probe) in acknowledged(request, || Script::new([data("x")])) {
-            let response = assert_ready!(future.poll());
-            assert_eq!(response.status(), StatusCode::NOT_FOUND);
-            assert_eq!(probe.polls(), polls);
-            assert!(!response.headers().contains_key("connection"));
+        let (body, probe) = Script::new(steps);
+        let request = head.body(body.says_end_of_stream(!closes)).unwrap();
+        let mut polls_before = 0;
+        for future in acknowledging(&request) {
+            let mut future = task::spawn(future);
+            let response = match future.poll() {
+                Poll::Ready(response) => response,
+                Poll::Pending => {
+                    assert!(!future.is_woken());
+                    probe.wake();
+                    assert_ready!(future.poll())
+                }
+            };
+            let is_webhook = request.uri().query().is_some();
+            assert_eq!(response.status() == StatusCode::OK, is_webhook);
+            assert_eq!(response.headers().contains_key("connection"), closes);
+            assert_eq!(probe.polls() - polls_before, polls);
+            polls_before = probe.polls();
         }
     }
 }

@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_passes_then_one_a_minute_with_the_count_of_those_between() {
+    fn the_first_passes_and_then_one_a_minute_with_a_count() {
         let limit = LineLimit::new();
         for (now, expected) in [
             (1000, Some(0)),

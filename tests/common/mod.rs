@@ -4,7 +4,6 @@
 
 pub(crate) mod http1;
 pub(crate) mod log;
-pub(crate) mod refused;
 pub(crate) mod script;
 pub(crate) mod vectors;
 
@@ -74,12 +73,12 @@ pub(crate) fn stalled() -> (Request<Script>, Probe) {
     (Request::post(chat().uri()).body(body).unwrap(), probe)
 }
 
-/// The envelope of a refusal.
+/// The envelope of a rejection.
 pub(crate) fn fail(error_info: &str) -> String {
     format!(r#"{{"ActionStatus":"FAIL","ErrorCode":1,"ErrorInfo":"{error_info}"}}"#)
 }
 
-/// The rule that a refused request broke.
+/// The rule that a rejected request broke.
 pub(crate) fn kind<B>(response: &Response<B>) -> Option<RejectionKind> {
     response.extensions().get().map(Rejection::kind)
 }

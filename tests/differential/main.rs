@@ -10,15 +10,11 @@ mod common;
 mod mutations;
 
 use std::{
-    cell::RefCell,
     collections::BTreeMap,
     env, fs,
     path::Path,
     time::{Duration, Instant, SystemTime},
 };
-
-use proptest::test_runner::{Config, TestCaseResult, TestRunner};
-use tower_tencent_chat::RejectionKind;
 
 use checks::reference::{Case, Outcome, Settings, Step, Webhook};
 use common::vectors::{Vector, Verdict, vectors};
@@ -105,40 +101,25 @@ fn crate_and_reference_agree_on_the_inputs_of_the_fuzz_targets() {
 
 #[test]
 fn crate_and_reference_agree_on_mutated_vectors() {
-    const CASES: u32 = 3000;
+    const CASES: u64 = 3000;
 
     let minutes = env::var("DIFFERENTIAL_MINUTES").map(|minutes| minutes.parse().unwrap());
     let end = Instant::now() + Duration::from_secs(60 * minutes.unwrap_or(0_u64));
-    let seen = RefCell::new(BTreeMap::<_, u64>::new());
-    let cases = cases().into_iter().map(|(case, _)| case).collect();
-    let mutated = mutations::mutated(cases);
-    loop {
-        let config = Config {
-            cases: CASES,
-            failure_persistence: None,
-            max_shrink_time: 10_000,
-            ..Config::default()
-        };
-        let outcome = TestRunner::new(config).run(&mutated, |case| -> TestCaseResult {
-            if let Some(outcome) = checks::check(&case) {
-                *seen.borrow_mut().entry(name(&outcome)).or_default() += 1;
-            }
-            Ok(())
-        });
-        if let Err(failure) = outcome {
-            panic!("{failure}");
-        }
-        if Instant::now() >= end {
+    let cases: Vec<_> = cases().into_iter().map(|(case, _)| case).collect();
+    let mut seen = BTreeMap::<_, u64>::new();
+    // Those after the first are other ones each time.
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let random = since_epoch.unwrap().as_secs() << 32;
+    for round in 0.. {
+        let seed = if round < CASES { round } else { random + round };
+        if round >= CASES && Instant::now() >= end {
             break;
         }
+        if let Some(outcome) = checks::check(&mutations::mutated(&cases, seed)) {
+            *seen.entry(name(&outcome)).or_default() += 1;
+        }
     }
-    println!("{:?}", seen.borrow());
+    println!("{seen:?}");
     // Otherwise the mutations have come to miss a rule.
-    let kinds = [RejectionKind::SignMismatch, RejectionKind::StaleRequestTime];
-    assert!(
-        kinds
-            .iter()
-            .all(|kind| seen.borrow().contains_key(kind.as_str()))
-    );
-    assert_eq!(seen.borrow().len(), 13);
+    assert_eq!(seen.len(), 13);
 }

@@ -227,7 +227,7 @@ async fn a_frame_need_not_be_in_one_piece() {
 }
 
 #[test]
-fn a_request_for_tests_has_the_path_it_was_given_and_the_whole_query() {
+fn a_request_for_tests_has_its_path_and_the_whole_query() {
     for (path, expected) in [
         ("/", "/?SdkAppid="),
         ("/cb", "/cb?SdkAppid="),

@@ -5,7 +5,7 @@ mod common;
 
 mod handing_on;
 mod packets;
-mod refusing;
+mod rejecting;
 mod types;
 mod verifying;
 

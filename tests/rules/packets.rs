@@ -1,16 +1,19 @@
 //! A body is one packet of the webhook that the URL names.
 
+use std::time::{Duration, SystemTime};
+
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
+use serde_json::{Value, json};
 use tower_tencent_chat::{
-    AccountPair, BlackListAdd, BlackListDelete, FriendAdd, FriendDelete, FriendPair, Packet,
-    RejectionKind::MalformedPacket, test_util::CallbackRequest,
+    AccountPair, BlackListAdd, BlackListDelete, Callback, FriendAdd, FriendDelete, FriendPair,
+    Packet, RejectionKind::MalformedPacket, test_util::CallbackRequest,
 };
 
 use crate::{
     broken,
-    common::{APP_ID, layer},
+    common::{APP_ID, at, layer},
     outcome,
 };
 
@@ -38,7 +41,7 @@ async fn no_pair_is_dropped_and_no_name_cut_however_many_and_long() {
 }
 
 #[tokio::test]
-async fn the_deepest_nesting_is_passed_over_or_refused() {
+async fn the_deepest_nesting_is_passed_over_or_rejected() {
     let deep = ["[".repeat(100_000), "]".repeat(100_000)].concat();
     let command = format!(r#""CallbackCommand":"{COMMAND}""#);
     for (name, body, expected) in [
@@ -106,4 +109,27 @@ fn a_pair_by_itself_is_an_object() {
             .to_account,
         "b"
     );
+}
+
+#[test]
+fn a_request_time_that_no_clock_has_is_an_error() {
+    let read = |time: Value| {
+        let context = json!({"SdkAppid": APP_ID, "RequestTime": time});
+        let written = json!({"context": context, "packet": {"PairList": []}});
+        let callback = serde_json::from_value::<Callback<FriendAdd>>(written);
+        callback.map(|callback| callback.context().request_time)
+    };
+    // The last one that `SystemTime` can hold differs by platform.
+    let last = (0..64).fold(0, |last, bit| {
+        let more = last | 1 << (63 - bit);
+        let holds = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(more));
+        if holds.is_some() { more } else { last }
+    });
+    assert_eq!(read(json!(last)).unwrap(), Some(at(last)));
+    assert_eq!(read(json!(null)).unwrap(), None);
+    let too_large = read(json!(u64::MAX)).unwrap_err();
+    assert_eq!(too_large.to_string(), "RequestTime is too large");
+    for wrong in [json!(last as f64), json!(-1), json!("1669872112")] {
+        read(wrong.clone()).expect_err(&wrong.to_string());
+    }
 }

@@ -31,7 +31,7 @@ fn secrets() -> Vec<Vec<u8>> {
     // What is expected where the time has a zero in front.
     let padded = token(&format!("{TOKEN}0")).sign(NOW);
     let expected = [TOKEN, SPARE_TOKEN].into_iter().flat_map(signed);
-    for sign in expected.chain([padded, forgery()]) {
+    for sign in expected.chain([padded, forgery(), common::SIGN.to_owned()]) {
         secrets.push(base16(&sign));
         secrets.push(sign.into());
     }

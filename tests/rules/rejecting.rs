@@ -1,4 +1,4 @@
-//! A refusal is an answer that Chat understands, whatever was wrong.
+//! A rejection is an answer that Chat understands, whatever was wrong.
 
 use std::convert::Infallible;
 
@@ -22,7 +22,7 @@ use crate::{
 async fn should_not_be_called<B>(
     _: Request<RequestBody<B>>,
 ) -> Result<Response<String>, Infallible> {
-    panic!("the inner service was called with what was to be refused")
+    panic!("the inner service was called with a request to be rejected")
 }
 
 #[tokio::test]
@@ -61,7 +61,7 @@ async fn a_rejection_is_the_fail_envelope_with_status_200() {
 }
 
 #[tokio::test]
-async fn a_refusal_repeats_nothing_of_the_request() {
+async fn a_rejection_repeats_nothing_of_the_request() {
     let own = "CallbackCommand=Sns.CallbackFriendAdd";
     let marked = "contenttype=ECHO&ClientIP=ECHO&OptPlatform=ECHO&Sign=ECHO&RequestTime=ECHO\
                   &RequestId=ECHO&own=ECHO";
@@ -87,7 +87,7 @@ async fn a_refusal_repeats_nothing_of_the_request() {
 }
 
 #[tokio::test]
-async fn code_and_text_of_an_envelope_are_told_as_they_are() {
+async fn code_and_text_of_an_envelope_are_sent_as_they_are() {
     let long = "why ".repeat(10_000);
     let discard = CallbackResponse::ok().with_error_code(2);
     let told = OK.replace(r#""ErrorInfo":"""#, r#""ErrorInfo":"all is well""#);
