@@ -9,10 +9,8 @@ use tower_tencent_chat::Token;
 
 use crate::store;
 
-/// The file that is used if `DATABASE_URL` is not set: created in the working directory.
-const DATABASE_URL: &str = "sqlite:friend-graph.db?mode=rwc";
-/// The file that is used if `JOURNAL` is not set.
-const JOURNAL: &str = "friend-graph.db.journal";
+/// What the app is called in the names of its files and, with `_`, of its metrics.
+pub(crate) const NAME: &str = "friend-graph";
 /// What is logged if `RUST_LOG` is not set.
 pub(crate) const LOG: &str = "info,sqlx=error";
 
@@ -27,7 +25,8 @@ pub(crate) struct Config {
 
 impl Config {
     pub(crate) fn from_env() -> Result<Self, String> {
-        let database_url = setting("DATABASE_URL", DATABASE_URL)?;
+        // Both are created in the working directory.
+        let database_url = setting("DATABASE_URL", &format!("sqlite:{NAME}.db?mode=rwc"))?;
         check_database_url(&database_url).map_err(|error| format!("DATABASE_URL: {error}"))?;
         Ok(Self {
             addr: setting("ADDR", "127.0.0.1:3000")?,
@@ -56,7 +55,7 @@ fn tokens() -> Result<Vec<Token>, String> {
 }
 
 fn journal(database_url: &str) -> Result<Option<PathBuf>, String> {
-    let file = setting("JOURNAL", JOURNAL)?;
+    let file = setting("JOURNAL", &format!("{NAME}.db.journal"))?;
     match &*file.to_lowercase() {
         "off" if file == "off" => Ok(None),
         // The one would end with the process, and the others are hardly meant as names.
@@ -96,7 +95,7 @@ fn check_database_url(database_url: &str) -> Result<(), &'static str> {
         "postgres" | "postgresql" => Ok(()),
         // It would end with the process, and each connection would have its own.
         "sqlite" if path.is_empty() || path == ":memory:" || options.contains("mode=memory") => {
-            Err("no file, as in sqlite:friend-graph.db?mode=rwc")
+            Err("no file, as in sqlite:FILE.db?mode=rwc")
         }
         "sqlite" => Ok(()),
         _ => Err("neither postgres://… nor sqlite:…"),

@@ -8,7 +8,7 @@ use prometheus::{
 use tokio::time::Instant;
 use tower_tencent_chat::RejectionKind;
 
-use crate::{App, files::OpenFile, journal::Journal};
+use crate::{App, config::NAME, files::OpenFile, journal::Journal};
 
 /// In seconds, up to where an answer would be too late.
 const BUCKETS: [f64; 12] = [
@@ -74,7 +74,7 @@ impl Outcome {
 
 impl Metrics {
     pub(crate) fn new() -> Self {
-        let prefix = Some("friend_graph".to_owned());
+        let prefix = Some(NAME.replace('-', "_"));
         let registry = Registry::new_custom(prefix, None).expect("the prefix is a name");
         let gauge = |name, help| registered(&registry, IntGauge::new(name, help));
         let counter = |name, help| registered(&registry, IntCounter::new(name, help));

@@ -46,8 +46,8 @@ fn a_bad_setting_stops_the_start_with_one_line() {
         ("JOURNAL", "missing/journal", "JOURNAL: missing/journal: "),
         ("JOURNAL", "/", "JOURNAL: /: "),
         ("JOURNAL", ":memory:", "JOURNAL: no file"),
-        ("JOURNAL", "friend-graph.db", SAME_FILE),
-        ("JOURNAL", "./friend-graph.db", SAME_FILE),
+        ("DATABASE_URL", "sqlite:journal?mode=rwc", SAME_FILE),
+        ("DATABASE_URL", "sqlite:./journal?mode=rwc", SAME_FILE),
         ("DATABASE_URL", "sqlite:%6aournal?mode=rwc", SAME_FILE),
         ("ADDR", "nowhere", "ADDR: no listening on \""),
         ("ADDR", &taken, "ADDR: no listening on \""),
@@ -124,7 +124,10 @@ fn without_any_setting_there_is_a_file_in_write_ahead_mode() {
         .unwrap();
     assert!(output.stderr.starts_with(b"ADDR: "));
     // Bytes 18 and 19 of the file tell the journal: 2 is the write-ahead log.
-    let header = fs::read(directory.path().join("friend-graph.db")).unwrap();
+    let files = fs::read_dir(directory.path()).unwrap();
+    let mut files = files.map(|file| file.unwrap().path());
+    let database = files.find(|file| file.extension().is_some_and(|name| name == "db"));
+    let header = fs::read(database.unwrap()).unwrap();
     assert_eq!(header[18..20], [2, 2]);
 }
 

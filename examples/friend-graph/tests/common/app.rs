@@ -1,6 +1,8 @@
 use std::{
+    env,
     fs::{self, File},
     io::{BufRead, BufReader},
+    path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
 };
@@ -71,7 +73,10 @@ impl App {
     pub(crate) fn command() -> Command {
         let mut command = Command::new("sh");
         command.args(["-c", "trap '' XFSZ; exec \"$0\""]);
-        command.arg(env!("CARGO_BIN_EXE_friend-graph"));
+        // Beside the folder of the tests, whatever the package is called.
+        let tests = env::current_exe().unwrap();
+        let programs = tests.parent().and_then(Path::parent).unwrap();
+        command.arg(programs.join(env!("CARGO_PKG_NAME")));
         for setting in [
             "ADDR",
             "CALLBACK_TOKEN",
@@ -164,10 +169,8 @@ impl App {
     /// A sample of `/metrics`, such as `callbacks_total{outcome="failed"}`; 0 if there is none.
     pub(crate) async fn metric(&self, name: &str) -> f64 {
         let text = self.get("/metrics").await.text().await.unwrap();
-        let sample = |line: &str| {
-            let line = line.strip_prefix("friend_graph_")?.strip_prefix(name)?;
-            line.strip_prefix(' ')?.parse().ok()
-        };
+        let name = format!("_{name} ");
+        let sample = |line: &str| line.split_once(&name)?.1.parse().ok();
         text.lines().find_map(sample).unwrap_or_default()
     }
 
