@@ -263,4 +263,5 @@ pub mod same_body {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 #[doc = include_str!("../SECURITY.md")]
+#[doc = include_str!("../docs/recipes.md")]
 struct Pages;
