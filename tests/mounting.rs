@@ -15,7 +15,6 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt, Channel, Full, channel::Sender};
-use serde::Deserialize;
 use tower::{
     Layer, Service, ServiceBuilder, ServiceExt,
     limit::ConcurrencyLimitLayer,
@@ -261,52 +260,6 @@ async fn a_timeout_around_the_layer_ends_a_body_that_never_comes() {
     let response = service.service_fn(handle).oneshot(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::REQUEST_TIMEOUT);
     assert_eq!(text(response).await, "");
-}
-
-/// A webhook before an event, on whose answer Chat acts.
-#[derive(Deserialize)]
-struct PrevFriendAdd {
-    #[serde(rename = "To_Account")]
-    to_account: String,
-}
-
-impl Packet for PrevFriendAdd {
-    const COMMAND: &'static str = "Sns.CallbackPrevFriendAdd";
-}
-
-#[tokio::test]
-async fn a_webhook_before_an_event_is_allowed_if_it_is_rejected() {
-    async fn asked(callback: Callback<PrevFriendAdd>) -> CallbackResponse {
-        let code = i64::from(callback.to_account == "mallory") * 30_000;
-        CallbackResponse::ok().with_error_code(code)
-    }
-    async fn allow(response: AxumResponse) -> AxumResponse {
-        match response.extensions().get::<Rejection>() {
-            Some(_) => CallbackResponse::ok().into_response(),
-            None => response,
-        }
-    }
-    let layers = ServiceBuilder::new()
-        .layer(map_response(allow))
-        .layer(CallbackLayer::<PrevFriendAdd>::new(APP_ID).same_body());
-    let app: Router = Router::new().route("/", post(asked).layer(layers));
-    let request = |to: &str| {
-        let body = format!(
-            r#"{{"CallbackCommand":"{}","To_Account":"{to}"}}"#,
-            PrevFriendAdd::COMMAND
-        );
-        CallbackRequest::new(PrevFriendAdd::COMMAND, APP_ID, body)
-    };
-    let forbidden = OK.replace('0', "30000");
-    for (request, expected) in [
-        (request("bob"), OK),
-        (request("mallory"), &*forbidden),
-        (request("bob").query("SdkAppid", "1"), OK),
-    ] {
-        let request = request.build::<axum::body::Body>();
-        let response = app.clone().oneshot(request).await.unwrap();
-        assert_eq!(text(response).await, expected);
-    }
 }
 
 #[tokio::test]
