@@ -24,7 +24,7 @@ pub use self::{axum::rows as axum, json::rows as json, tower::rows as tower};
 
 const APP: u64 = 1400000000;
 const TOKEN: &str = "xxxxyyyy";
-const OTHER_WEBHOOK: &str = "/?CallbackCommand=Sns.CallbackFriendDelete&ClientIP=192.0.2.178\
+const OTHER_WEBHOOK: &str = "/?CallbackCommand=Sns.CallbackFriendDelete&ClientIP=192.0.2.1\
     &OptPlatform=iOS&RequestId=8f14e45f-ceea-467f-a0e6-1d1b1b1b1b01&SdkAppid=1400000000\
     &contenttype=json";
 

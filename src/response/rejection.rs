@@ -247,6 +247,7 @@ impl Detail {
 /// The field that serde names in backticks, if it is missing or doubled. The error of a user's own type may
 /// repeat any text of the body. If the body has no backtick, it can't have made this one up.
 fn field(error: &serde_json::Error, body: &[u8]) -> Option<String> {
+    const MAX_LEN: usize = 64;
     const BACKTICK: [&[u8]; 2] = [b"`", br"\u0060"];
 
     let is_in_body = |text: &[u8]| body.windows(text.len()).any(|window| window == text);
@@ -256,7 +257,8 @@ fn field(error: &serde_json::Error, body: &[u8]) -> Option<String> {
     let text = error.to_string();
     let (what, rest) = text.split_once(" field `")?;
     let (name, _) = rest.split_once('`')?;
-    matches!(what, "missing" | "duplicate").then(|| format!("{what} field {name}"))
+    let is_field = matches!(what, "missing" | "duplicate") && name.len() <= MAX_LEN;
+    is_field.then(|| format!("{what} field {name}"))
 }
 
 impl fmt::Display for Detail {
