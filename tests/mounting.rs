@@ -275,6 +275,16 @@ impl Packet for PrevFriendAdd {
 }
 
 #[tokio::test]
+async fn a_layer_that_keeps_the_bodies_stacks_inside_one_that_does_not() {
+    let service = ServiceBuilder::new()
+        .layer(layer())
+        .layer(layer().for_packet::<FriendDelete>().same_body())
+        .service_fn(handle);
+    let response = service.oneshot(chat().build::<Full<Bytes>>()).await;
+    assert_eq!(text(response.unwrap()).await, OK);
+}
+
+#[tokio::test]
 async fn a_webhook_before_an_event_is_allowed_if_it_is_rejected() {
     async fn asked(callback: Callback<PrevFriendAdd>) -> CallbackResponse {
         let code = i64::from(callback.to_account == "mallory") * 30_000;
