@@ -15,8 +15,8 @@ use http::{
 use tower_service::Service;
 
 use crate::{
-    Acknowledge, AnyCallback, Callback, CallbackResponse, Packet, Rejection, response::Detail,
-    trace::Line, verify::query,
+    Acknowledge, AnyCallback, Callback, CallbackResponse, Packet, Rejection, handed_on::HandedOn,
+    response::Detail, trace::Line, verify::query,
 };
 
 /// Extracts the callback that the layer has put into the request.
@@ -38,7 +38,8 @@ impl<S: Send + Sync, P: Packet> OptionalFromRequestParts<S> for Callback<P> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
         let callback = parts.extensions.get().cloned();
-        if callback.is_none() && query::is_command(&parts.uri, P::COMMAND) {
+        let is_read = HandedOn::find(&parts.extensions).is_some();
+        if callback.is_none() && !is_read && query::is_command(&parts.uri, P::COMMAND) {
             Line::without_layer(P::COMMAND, &parts.uri).without_callback();
         }
         Ok(callback)
@@ -61,15 +62,19 @@ impl<S: Send + Sync> FromRequestParts<S> for AnyCallback {
 
 fn missing(parts: &Parts, command: impl Into<Cow<'static, str>>) -> Rejection {
     let command = command.into();
-    let cause = if query::is_command(&parts.uri, &command) {
+    let handed_on = HandedOn::find(&parts.extensions);
+    let cause = if let Some(mark) = handed_on {
+        Some(Detail::OtherHandler(mark))
+    } else if query::is_command(&parts.uri, &command) {
         Some(Detail::NoLayer)
     } else if query::is_from_tencent(&parts.uri) {
         Some(Detail::OtherWebhook)
     } else {
         (parts.method == Method::POST).then_some(Detail::NoParameters)
     };
-    // The extractor has no body that it could read.
-    let closes_connection = parts.version < Version::HTTP_2 && has_body(&parts.headers);
+    // The extractor has no body that it could read. A layer that has handed the request on has read it.
+    let is_http_1 = parts.version < Version::HTTP_2;
+    let closes_connection = is_http_1 && handed_on.is_none() && has_body(&parts.headers);
     Rejection::NO_CALLBACK
         .of(command)
         .with(cause)
@@ -93,6 +98,7 @@ fn log(rejection: &Rejection) {
     let uri = Uri::default();
     let line = Line::without_layer(rejection.command(), &uri);
     match rejection.detail() {
+        Some(Detail::OtherHandler(mark)) => line.other_handler(*mark),
         Some(Detail::NoLayer) => line.without_callback(),
         Some(Detail::OtherWebhook) => line.other_webhook(),
         Some(Detail::NoParameters) => line.not_a_webhook(&Method::POST),

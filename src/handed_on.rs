@@ -4,7 +4,7 @@ use crate::CallbackContext;
 
 /// Whether the signature of a callback was checked. It is marked in the extensions of a request from when a
 /// layer or a router has accepted its URL.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HandedOn {
     Verified,
     Unverified,

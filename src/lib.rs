@@ -179,8 +179,8 @@
 //! or where in the body the JSON is wrong. A line never contains a token, a signature or a part of a body.
 //!
 //! - If a verified event is lost, that is a `WARN` each time: it was rejected, its future was dropped while
-//!   its body was read, or it was only acknowledged although a layer had handed it on. What the inner service
-//!   does with the event is not logged.
+//!   its body was read, it was only acknowledged although a layer had handed it on, or its axum handler takes
+//!   another callback. What the inner service does with the event is not logged.
 //! - Log lines that any client can trigger are rate-limited: the first of each kind is a `WARN`, then at most
 //!   one a minute, with the number of lines in between as `held_back`. The lines in between are `DEBUG`. Without
 //!   a token no event is verified, so all lines are rate-limited.

@@ -13,13 +13,16 @@ use std::{
 
 use axum::{Router, routing::post};
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{
+    Request, Response,
+    header::{CONNECTION, CONTENT_LENGTH},
+};
 use http_body_util::Full;
 use serde::{Deserialize, Deserializer, de::Error};
 use tokio_test::{assert_pending, assert_ready, block_on, task};
 use tower::{Layer, Service, ServiceExt, limit::ConcurrencyLimit, service_fn};
 use tower_tencent_chat::{
-    Acknowledge, Callback, CallbackLayer, CallbackResponse, CallbackRouter, FriendAdd,
+    Acknowledge, AnyCallback, Callback, CallbackLayer, CallbackResponse, CallbackRouter, FriendAdd,
     FriendAddLayer, Packet, Rejection, acknowledge, test_util::CallbackRequest,
 };
 use tower_test::mock;
@@ -394,6 +397,29 @@ fn a_verified_callback_without_a_handler_is_a_warning() {
         let line = format!("{level} tower_tencent_chat: callback lost: {only} {command}");
         assert_eq!(post_to(&app, chat()), [line]);
     }
+}
+
+#[test]
+fn a_verified_callback_for_another_handler_is_a_warning_each_time() {
+    let only = "a layer has handed it on, but its handler takes another callback";
+    let line =
+        format!(r#" WARN tower_tencent_chat: verified callback lost: {only} command="Unrouted""#);
+    let handler = post(async |_: Callback<Unrouted>| ()).layer(signed_layer());
+    let app = Router::new().route("/", handler);
+    for _ in 0..2 {
+        let mut request = signed().build::<axum::body::Body>();
+        request.headers_mut().insert(CONTENT_LENGTH, 2.into());
+        let mut response = None;
+        let lines = logged(|| response = block_on(app.clone().oneshot(request)).ok());
+        assert_eq!(lines, [&*line]);
+        // The layer has read the body.
+        assert_eq!(response.unwrap().headers().get(CONNECTION), None);
+    }
+
+    let any = post(async |_: Option<Callback<FriendAdd>>, _: AnyCallback| ());
+    let router = CallbackRouter::new(APP_ID).route_others(any);
+    let app = Router::new().route_service("/", router);
+    assert_eq!(post_to(&app, chat()), [""; 0]);
 }
 
 /// One test for all lines without a layer: they share limits that go by the machine's clock.

@@ -263,6 +263,16 @@ async fn a_timeout_around_the_layer_ends_a_body_that_never_comes() {
 }
 
 #[tokio::test]
+async fn a_layer_that_keeps_the_bodies_stacks_inside_one_that_does_not() {
+    let service = ServiceBuilder::new()
+        .layer(layer())
+        .layer(layer().for_packet::<FriendDelete>().same_body())
+        .service_fn(handle);
+    let response = service.oneshot(chat().build::<Full<Bytes>>()).await;
+    assert_eq!(text(response.unwrap()).await, OK);
+}
+
+#[tokio::test]
 async fn a_handler_takes_callback_state_and_body() {
     async fn received<P: Packet>(
         State(state): State<Arc<str>>,

@@ -335,6 +335,18 @@ mod rejections {
     }
 
     #[test]
+    fn what_is_sent_after_100_continue_is_read_to_its_end() {
+        let (body, probe) = Script::new([data(" ".repeat(11)), data("1")]);
+        let request = Request::post(chat().uri()).header(EXPECT, "100-continue");
+        let inner = tower::service_fn(should_not_be_called);
+        let mut service = layer().max_body_size(10).layer(inner);
+        let mut response = task::spawn(service.call(request.body(body).unwrap()));
+        let response = assert_ready_ok!(response.poll());
+        assert_eq!(response.headers().get(CONNECTION), None);
+        assert_eq!(probe.polls(), 3);
+    }
+
+    #[test]
     fn of_a_body_that_is_announced_too_large_polls_it_zero_times() {
         let with_length = |length: &str, body| {
             let mut request = callback(body);

@@ -5,6 +5,8 @@ use http::Response;
 use serde_json::error::Category;
 
 use super::{close_connection, json};
+#[cfg(feature = "axum")]
+use crate::handed_on::HandedOn;
 
 /// Why a request was rejected.
 ///
@@ -218,6 +220,8 @@ pub(crate) enum Detail {
     },
     NotInSeconds,
     #[cfg(feature = "axum")]
+    OtherHandler(HandedOn),
+    #[cfg(feature = "axum")]
     NoLayer,
     #[cfg(feature = "axum")]
     OtherWebhook,
@@ -269,6 +273,8 @@ impl fmt::Display for Detail {
             Self::Behind { seconds } => write!(f, "RequestTime is {seconds} s behind"),
             Self::Ahead { seconds } => write!(f, "RequestTime is {seconds} s ahead"),
             Self::NotInSeconds => f.write_str("RequestTime is not in Unix seconds"),
+            #[cfg(feature = "axum")]
+            Self::OtherHandler(_) => f.write_str("the handler takes another callback"),
             #[cfg(feature = "axum")]
             Self::NoLayer => f.write_str("no layer has read the callback"),
             #[cfg(feature = "axum")]

@@ -33,6 +33,13 @@ macro_rules! body {
             }
         }
 
+        // For another layer's `same_body`.
+        impl<B> From<Bytes> for $name<B> {
+            fn from(bytes: Bytes) -> Self {
+                Self::bytes(bytes)
+            }
+        }
+
         impl<B: From<Bytes>> $name<B> {
             /// Converts into a body of the original type: the original one, or one made of the bytes.
             #[must_use]
@@ -81,12 +88,6 @@ body! {
 body! {
     /// The body of a response of the layer. It is the inner service's, or the envelope of a rejection.
     ResponseBody
-}
-
-impl<B> From<Bytes> for ResponseBody<B> {
-    fn from(bytes: Bytes) -> Self {
-        Self::bytes(bytes)
-    }
 }
 
 /// Outer layers that make responses, such as tower-http's `TimeoutLayer`, need it.

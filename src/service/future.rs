@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, request::Parts};
+use http::{Request, Response, header::EXPECT, request::Parts};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
@@ -192,8 +192,10 @@ impl<S> Delivery<S> {
         }
     }
 
-    fn reject<B: Body>(self, rejection: Rejection, body: &ReadBody<B>) -> EarlyResponse {
+    fn reject<B: Body>(mut self, rejection: Rejection, body: &ReadBody<B>) -> EarlyResponse {
         self.line().rejected(&rejection, &self.head.extensions);
+        // The first poll of the body has sent `100 Continue`.
+        self.head.headers.remove(EXPECT);
         let rejection = rejection.of(self.command);
         reject(rejection, &self.head, body, &self.configuration)
     }

@@ -186,7 +186,9 @@ impl<B, ResBody, E> CallbackRouter<B, ResBody, E> {
 
 impl<B, ResBody, E> CallbackRouter<B, ResBody, E> {
     fn find_route(&self, uri: &Uri) -> Option<&Route<B, ResBody, E>> {
-        let mut commands = query::commands(uri).peekable();
+        let mut commands = query::commands(uri)
+            .filter(|command| !command.is_empty())
+            .peekable();
         let others = self.others.as_ref().filter(|_| commands.peek().is_some());
         commands
             .find_map(|command| self.routes.get(&*command))

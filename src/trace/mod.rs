@@ -23,6 +23,8 @@ pub(crate) struct Log {
     sign_is_ignored: LineLimit,
     not_a_webhook: LineLimit,
     #[cfg(feature = "axum")]
+    other_handler: LineLimit,
+    #[cfg(feature = "axum")]
     without_callback: LineLimit,
     #[cfg(feature = "axum")]
     other_webhook: LineLimit,
@@ -36,6 +38,8 @@ impl Log {
             acknowledged: LineLimit::new(),
             sign_is_ignored: LineLimit::new(),
             not_a_webhook: LineLimit::new(),
+            #[cfg(feature = "axum")]
+            other_handler: LineLimit::new(),
             #[cfg(feature = "axum")]
             without_callback: LineLimit::new(),
             #[cfg(feature = "axum")]
@@ -181,6 +185,17 @@ impl<'a> Line<'a> {
                 "a POST without any of Tencent's parameters; does a proxy drop the query?"
             );
         }
+    }
+
+    /// A layer has handed a callback on to a handler that takes another.
+    #[cfg(feature = "axum")]
+    pub(crate) fn other_handler(self, mark: HandedOn) {
+        let what = lost(mark);
+        record!(
+            self,
+            self.pass(Some(mark), &self.log.other_handler),
+            "{what}: a layer has handed it on, but its handler takes another callback"
+        );
     }
 
     /// A handler was called without its callback, though the request is that callback.

@@ -5,6 +5,8 @@ use std::{marker::PhantomData, time::SystemTime};
 use http::{Extensions, Method, Uri};
 
 use crate::Rejection;
+#[cfg(feature = "axum")]
+use crate::handed_on::HandedOn;
 
 #[derive(Default)]
 pub(crate) struct Log;
@@ -36,6 +38,9 @@ impl<'a> Line<'a> {
     pub(crate) fn acknowledged(self, _: &Extensions) {}
 
     pub(crate) fn not_a_webhook(self, _: &Method) {}
+
+    #[cfg(feature = "axum")]
+    pub(crate) fn other_handler(self, _: HandedOn) {}
 
     #[cfg(feature = "axum")]
     pub(crate) fn without_callback(self) {}

@@ -80,7 +80,10 @@ async fn tokens_from_a_source_are_asked_for_each_callback() {
     *source.lock().unwrap() = Vec::new();
     let unsigned = broken(&layer, chat().build()).await;
     assert_eq!(unsigned, Some(SignMismatch));
-    // What is called last counts.
+    // What is called last counts, if it adds a token.
+    let layer = layer.tokens([]);
+    let unsigned = broken(&layer, chat().build()).await;
+    assert_eq!(unsigned, Some(SignMismatch));
     let fixed = layer.token(token(TOKEN));
     assert_eq!(broken(&fixed, signed().build()).await, None);
 }
