@@ -1,5 +1,6 @@
 //! The layer and the router in every framework that takes a Tower service, with real servers.
 
+mod actix;
 mod axum;
 mod axum_server;
 mod grpc;
