@@ -282,7 +282,8 @@ async fn tables_that_are_there_are_enough_to_start() {
 #[tokio::test]
 async fn a_damaged_journal_gets_another_name() {
     let database = Database::sqlite();
-    for damage in [0, 4096] {
+    // The header and the schema, and the pages of the three tables, one of which is SQLite's own.
+    for damage in [0, 4096, 2 * 4096, 3 * 4096] {
         let (mut app, journal) = App::start_with_journal(&database);
         let journal = Path::new(journal.trim_start_matches("sqlite:"));
         app.terminate();
