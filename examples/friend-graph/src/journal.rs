@@ -150,7 +150,7 @@ impl Journal {
         });
         let check: String = check.await?;
         if check != "ok" {
-            return Err(Failure::Damaged(check));
+            return Err(Failure::Damaged(check.replace('\n', " ")));
         }
         self.file.opened();
         if self.waiting() == 0 {

@@ -338,56 +338,34 @@ async fn a_locked_table_costs_no_more_than_the_connections_there_are() {
     }
 }
 
+/// Whether or not the senders wait.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_accepted_before_the_stop_is_committed_and_answered() {
     const CALLBACKS: usize = 5;
-    for database in Database::all() {
-        let _machine = MACHINE.lock().await;
-        let mut app = App::start(&database);
-        let chat = Chat::new();
-        let mut lock = Locked::new(&database).await;
-        lock.begin().await;
-        let mut senders = JoinSet::new();
-        for n in 0..CALLBACKS {
-            let (chat, url) = (chat.clone(), app.url.clone());
-            senders
-                .spawn(async move { chat.send(&url, &add([("alice", &*format!("{n}"))])).await });
-        }
-        app.wait_for_metric("callbacks_in_flight", CALLBACKS as f64)
-            .await;
-        app.terminate();
-        // It takes no more.
-        while TcpStream::connect(app.address()).await.is_ok() {}
-        lock.end().await;
-
-        assert_eq!(senders.join_all().await, vec![Answer::Ok; CALLBACKS]);
-        assert_eq!(app.ended().await.code(), Some(0));
-        // On a busy machine they may be in the journal.
-        app.restart();
-        app.settle().await;
-        assert_eq!(database.friends().await.len(), CALLBACKS);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stop_waits_for_callbacks_whose_senders_have_hung_up() {
-    const CALLBACKS: usize = 5;
-    for database in Database::all() {
+    let all = [true, false].map(|hang_up| Database::all().map(move |one| (one, hang_up)));
+    for (database, hang_up) in all.into_iter().flatten() {
         let _machine = MACHINE.lock().await;
         let mut app = App::start(&database);
         let mut lock = Locked::new(&database).await;
         lock.begin().await;
         let mut clients = Vec::new();
         for n in 0..CALLBACKS {
-            let request = add([("alice", &*format!("{n}"))]);
-            clients.push(send(&app, &request).await);
+            clients.push(send(&app, &add([("alice", &*n.to_string())])).await);
         }
         app.wait_for_metric("callbacks_in_flight", CALLBACKS as f64)
             .await;
-        drop(clients);
+        if hang_up {
+            clients.clear();
+        }
         app.terminate();
+        // It takes no more.
         while TcpStream::connect(app.address()).await.is_ok() {}
         lock.end().await;
+        for mut client in clients {
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.contains("ActionStatus"), "{answer}");
+        }
         assert_eq!(app.ended().await.code(), Some(0));
         // On a busy machine they may be in the journal.
         app.restart();
