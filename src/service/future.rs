@@ -18,12 +18,48 @@ use super::{
     RequestBody, ResponseBody, deliver::Deliver, early_response::EarlyResponse, read::ReadBody,
 };
 use crate::{
-    CallbackContext, Rejection, configuration::Configuration, handed_on::HandedOn, trace::Line,
+    Callback, CallbackContext, Packet, Rejection, configuration::Configuration,
+    handed_on::HandedOn, trace::Line,
 };
 
 pin_project! {
     /// The response future of [`CallbackService`](crate::CallbackService).
-    pub struct ResponseFuture<S, B, C>
+    pub struct ResponseFuture<S, B, P>
+    where
+        S: Service<Request<RequestBody<B>>>,
+        P: Packet,
+    {
+        #[pin]
+        future: CallbackFuture<S, B, Callback<P>>,
+    }
+}
+
+impl<S, B, P> ResponseFuture<S, B, P>
+where
+    S: Service<Request<RequestBody<B>>>,
+    P: Packet,
+{
+    pub(super) fn new(future: CallbackFuture<S, B, Callback<P>>) -> Self {
+        Self { future }
+    }
+}
+
+impl<S, B, P, ResBody> Future for ResponseFuture<S, B, P>
+where
+    S: Service<Request<RequestBody<B>>, Response = Response<ResBody>> + Clone,
+    B: Body,
+    P: Packet,
+{
+    type Output = Result<Response<ResponseBody<ResBody>>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().future.poll(cx)
+    }
+}
+
+pin_project! {
+    /// Reads a callback and delivers it to a service, with a `C` in its extensions.
+    pub(super) struct CallbackFuture<S, B, C>
     where
         S: Service<Request<RequestBody<B>>>,
     {
@@ -32,7 +68,7 @@ pin_project! {
         callback: PhantomData<fn() -> C>,
     }
 
-    impl<S, B, C> PinnedDrop for ResponseFuture<S, B, C>
+    impl<S, B, C> PinnedDrop for CallbackFuture<S, B, C>
     where
         S: Service<Request<RequestBody<B>>>,
     {
@@ -68,7 +104,7 @@ struct Delivery<S> {
     configuration: Arc<Configuration>,
 }
 
-impl<S, B, C> ResponseFuture<S, B, C>
+impl<S, B, C> CallbackFuture<S, B, C>
 where
     S: Service<Request<RequestBody<B>>>,
 {
@@ -90,7 +126,7 @@ pub(super) fn receive<S, B, C>(
     request: Request<B>,
     configuration: &Arc<Configuration>,
     service: S,
-) -> ResponseFuture<S, B, C>
+) -> CallbackFuture<S, B, C>
 where
     S: Service<Request<RequestBody<B>>>,
     B: Body,
@@ -122,7 +158,7 @@ where
             (None, Some(response))
         }
     };
-    ResponseFuture::new(State::Reading {
+    CallbackFuture::new(State::Reading {
         body,
         delivery,
         rejection,
@@ -236,7 +272,7 @@ fn lift_axums_limit<B>(request: &mut Request<B>, length: usize) {
 #[cfg(not(feature = "axum"))]
 fn lift_axums_limit<B>(_: &mut Request<B>, _: usize) {}
 
-impl<S, B, C, ResBody> Future for ResponseFuture<S, B, C>
+impl<S, B, C, ResBody> Future for CallbackFuture<S, B, C>
 where
     S: Service<Request<RequestBody<B>>, Response = Response<ResBody>> + Clone,
     B: Body,
@@ -298,9 +334,10 @@ where
     }
 }
 
-impl<S, B, C> fmt::Debug for ResponseFuture<S, B, C>
+impl<S, B, P> fmt::Debug for ResponseFuture<S, B, P>
 where
     S: Service<Request<RequestBody<B>>>,
+    P: Packet,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture").finish_non_exhaustive()

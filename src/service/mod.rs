@@ -23,14 +23,14 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use self::future::ResponseFuture;
+use self::future::{CallbackFuture, ResponseFuture};
 pub use self::{
     acknowledge::{Acknowledge, Acknowledged},
     body::{RequestBody, ResponseBody},
     layer::{CallbackLayer, FriendAddLayer},
     router::CallbackRouter,
 };
-use crate::{Callback, FriendAdd, Packet, configuration::Configuration, verify::query};
+use crate::{FriendAdd, Packet, configuration::Configuration, verify::query};
 
 /// The service that [`FriendAddLayer`] makes.
 pub type FriendAddService<S> = CallbackService<S, FriendAdd>;
@@ -77,7 +77,7 @@ where
 {
     type Response = Response<ResponseBody<ResBody>>;
     type Error = S::Error;
-    type Future = ResponseFuture<S, B, Callback<P>>;
+    type Future = ResponseFuture<S, B, P>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -86,13 +86,13 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         if !query::is_command(request.uri(), P::COMMAND) {
             let future = self.inner.call(request.map(RequestBody::original));
-            return ResponseFuture::pass_through(future);
+            return ResponseFuture::new(CallbackFuture::pass_through(future));
         }
         // The ready service goes with the callback, or is dropped with a rejection. The clone that stays here
         // has reserved nothing.
         let clone = self.inner.clone();
         let ready = mem::replace(&mut self.inner, clone);
-        future::receive(request, &self.configuration, ready)
+        ResponseFuture::new(future::receive(request, &self.configuration, ready))
     }
 }
 

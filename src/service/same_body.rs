@@ -14,7 +14,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{CallbackLayer, CallbackService, RequestBody, ResponseBody, future::ResponseFuture};
-use crate::{Callback, Packet};
+use crate::Packet;
 
 /// A [`CallbackLayer`] that keeps the types of both bodies: see
 /// [`CallbackLayer::same_body`].
@@ -118,7 +118,7 @@ pin_project! {
         P: Packet,
     {
         #[pin]
-        future: ResponseFuture<SameBodyInner<S>, B, Callback<P>>,
+        future: ResponseFuture<SameBodyInner<S>, B, P>,
     }
 }
 
