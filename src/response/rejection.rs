@@ -2,6 +2,7 @@ use std::{borrow::Cow, error::Error, fmt};
 
 use bytes::Bytes;
 use http::Response;
+use memchr::memmem;
 use serde_json::error::Category;
 
 use super::{close_connection, json};
@@ -250,18 +251,19 @@ impl Detail {
 
 /// The field that serde names in backticks, if it is missing or doubled. The error of a user's own type may
 /// repeat any text of the body. If the body has no backtick, it can't have made this one up.
+///
+/// Any client can send a malformed body, so it is searched only if the error names a field.
 fn field(error: &serde_json::Error, body: &[u8]) -> Option<String> {
     const MAX_LEN: usize = 64;
-    const BACKTICK: [&[u8]; 2] = [b"`", br"\u0060"];
+    const BACKTICK: [&str; 2] = ["`", r"\u0060"];
 
-    let is_in_body = |text: &[u8]| body.windows(text.len()).any(|window| window == text);
-    if BACKTICK.into_iter().any(is_in_body) {
-        return None;
-    }
     let text = error.to_string();
     let (what, rest) = text.split_once(" field `")?;
     let (name, _) = rest.split_once('`')?;
-    let is_field = matches!(what, "missing" | "duplicate") && name.len() <= MAX_LEN;
+    let is_in_body = |text: &str| memmem::find(body, text.as_bytes()).is_some();
+    let is_field = matches!(what, "missing" | "duplicate")
+        && name.len() <= MAX_LEN
+        && !BACKTICK.into_iter().any(is_in_body);
     is_field.then(|| format!("{what} field {name}"))
 }
 
