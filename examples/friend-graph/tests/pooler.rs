@@ -2,7 +2,6 @@
 
 mod common;
 
-use sqlx::Executor;
 use tokio::task::JoinSet;
 
 use common::{Answer, App, Chat, Database, PgBouncer, add, proxy::Proxy, skip};
@@ -96,25 +95,19 @@ async fn a_session_that_was_ended_for_being_idle_is_replaced() {
     let proxy = Proxy::start(database.server().socket());
     let url = database.server().url_at(proxy.socket());
     let app = App::start_with(&database, &[("DATABASE_URL", &url), ("JOURNAL", "off")]);
-    let set_limit = |milliseconds| {
-        let limit = format!("ALTER SYSTEM SET idle_session_timeout = {milliseconds}");
-        database.server().psql(&limit);
-        database.server().psql("SELECT pg_reload_conf()");
-    };
-    set_limit(500);
+    let server = database.server();
+    // It is for new sessions.
+    server.psql("ALTER ROLE app SET idle_session_timeout = '1s'");
+    server.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'");
     app.wait_for_health(200).await;
     let mut connection = database.connect().await;
-    connection
-        .execute("SET idle_session_timeout = 0")
-        .await
-        .unwrap();
     let sessions = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'app'";
     let mut count = 1_i64;
     while count > 0 {
         let row = sqlx::query_scalar(sessions).fetch_one(&mut connection);
         count = row.await.unwrap();
     }
-    set_limit(0);
+    server.psql("ALTER ROLE app RESET idle_session_timeout");
     let answer = Chat::new().send(&app.url, &add([("alice", "bob")])).await;
     assert_eq!(answer, Answer::Ok, "{}", app.log());
 }
