@@ -90,7 +90,7 @@ impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
         // Not when it is made: for a handler that takes a `Result`, nothing is lost.
         log(&self);
-        self.into_response().map(Body::from)
+        self.response().map(Body::from)
     }
 }
 

@@ -181,7 +181,7 @@ async fn others_are_every_webhook_without_a_route() {
         ),
         (
             "/?SdkAppid=1400000000&CallbackCommand=".parse().unwrap(),
-            "any ",
+            "fallback",
         ),
         ("/?SdkAppid=1400000000".parse().unwrap(), "fallback"),
     ] {

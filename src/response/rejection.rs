@@ -175,7 +175,7 @@ impl Rejection {
         self.detail.as_ref()
     }
 
-    pub(crate) fn into_response(self) -> Response<Bytes> {
+    pub(crate) fn response(self) -> Response<Bytes> {
         let mut response = json(Bytes::from_static(self.rule.envelope.as_bytes()));
         if self.closes_connection {
             close_connection(&mut response);

@@ -1,5 +1,4 @@
 use std::{
-    mem,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -16,7 +15,7 @@ use crate::response::close_connection;
 /// A proxy that can't send a body to its end counts the server as failed, and takes it out of rotation:
 /// with nginx's defaults, one such request is enough for ten seconds.
 pub(super) struct EarlyResponse {
-    response: Response<Bytes>,
+    response: Option<Response<Bytes>>,
     /// How much more of the body is read, in bytes. `None` if no more of it is.
     to_drop: Option<usize>,
     is_http_1: bool,
@@ -34,7 +33,7 @@ impl EarlyResponse {
         let is_http_1 = head.version < Version::HTTP_2;
         let is_read = is_http_1 && announced <= limit as u64 && !head.headers.contains_key(EXPECT);
         Self {
-            response,
+            response: Some(response),
             to_drop: is_read.then_some(limit),
             is_http_1,
         }
@@ -51,7 +50,7 @@ impl EarlyResponse {
                 Some(Err(_)) | None => None,
             };
         }
-        let mut response = mem::take(&mut self.response);
+        let mut response = self.response.take().expect("a response is sent once");
         if self.is_http_1 && body.is_unread() {
             close_connection(&mut response);
         }

@@ -247,7 +247,7 @@ fn reject<B: Body>(
     body: &ReadBody<B>,
     configuration: &Configuration,
 ) -> EarlyResponse {
-    let response = rejection.into_response();
+    let response = rejection.response();
     EarlyResponse::new(
         response,
         head,
