@@ -1,4 +1,4 @@
-//! axum's own server. What else its users write around the layer is in the crate's `tests/mounting.rs`.
+//! axum's own server.
 
 use std::convert::Infallible;
 
