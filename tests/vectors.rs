@@ -16,7 +16,7 @@ use serde_json::Value;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_tencent_chat::{
     AnyCallback, BlackListAdd, BlackListDelete, Callback, CallbackContext, CallbackLayer,
-    CallbackRouter, FriendAdd, FriendDelete, Packet, Rejection, RejectionKind,
+    CallbackResponse, CallbackRouter, FriendAdd, FriendDelete, Packet, Rejection, RejectionKind,
 };
 
 use common::{
@@ -130,7 +130,13 @@ where
             let rejection = rejection.unwrap_or_else(|| panic!("{name} is acknowledged"));
             assert_eq!(response.status(), 200, "{name}");
             assert_eq!(response.headers()["content-type"], "application/json");
-            assert_eq!(text(response).await, fail(&rejection.to_string()));
+            assert_eq!(response.extensions().len(), 1, "{name}");
+            let length = response.body().size_hint().exact();
+            let envelope = text(response).await;
+            assert_eq!(length, Some(envelope.len() as u64), "{name}");
+            assert_eq!(envelope, fail(&rejection.to_string()));
+            let parsed: CallbackResponse = serde_json::from_str(&envelope).unwrap();
+            assert_eq!(parsed, rejection.clone().into());
             verdicts.push(verdict(&rejection));
         }
     }

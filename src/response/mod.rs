@@ -189,7 +189,13 @@ mod tests {
 
     #[test]
     fn envelopes_are_the_documented_bytes() {
+        let told = r#"{"ActionStatus":"OK","ErrorCode":0,"ErrorInfo":"all is well"}"#;
         for (response, expected) in [
+            (serde_json::from_str(told).unwrap(), told),
+            (
+                CallbackResponse::ok().with_error_code(2),
+                r#"{"ActionStatus":"OK","ErrorCode":2,"ErrorInfo":""}"#,
+            ),
             (
                 CallbackResponse::ok(),
                 r#"{"ActionStatus":"OK","ErrorCode":0,"ErrorInfo":""}"#,

@@ -5,7 +5,6 @@ mod common;
 
 mod handing_on;
 mod packets;
-mod rejecting;
 mod types;
 mod verifying;
 
