@@ -5,7 +5,7 @@ use std::io::Write;
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use http::{HeaderValue, Request, Response, header::CONTENT_ENCODING};
-use mounts::{APP_ID, callback, check, handle, layer, send, serve, token};
+use mounts::{APP_ID, check, handle, layer, send, serve, token};
 use tokio::net::TcpStream;
 use tower::ServiceBuilder;
 use tower_http::decompression::RequestDecompressionLayer;
@@ -46,16 +46,4 @@ async fn a_bomb_is_refused() {
     assert!(bomb.body().len() < 1024 * 1024);
     let refusal: CallbackResponse = serde_json::from_slice(send(bomb).await.body()).unwrap();
     assert_eq!(refusal.error_info(), "the body is too large");
-}
-
-#[tokio::test]
-async fn without_such_a_layer_it_is_not_a_packet() {
-    let service = ServiceBuilder::new().layer(layer()).service_fn(handle);
-    let io = TcpStream::connect(serve(service).await).await.unwrap();
-    let response = send(io, gzip(callback().build())).await;
-    let refusal: CallbackResponse = serde_json::from_slice(response.body()).unwrap();
-    assert_eq!(
-        refusal.error_info(),
-        "the body is not a packet of this webhook"
-    );
 }

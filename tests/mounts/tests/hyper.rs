@@ -8,8 +8,7 @@ use http::{
     header::{CONNECTION, UPGRADE},
 };
 use http_body::Body;
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use http_body_util::Full;
 use hyper_util::rt::TokioIo;
 use mounts::{check_at, handle, layer, router, serve};
 use tokio::{
@@ -18,29 +17,6 @@ use tokio::{
 };
 use tower::{ServiceBuilder, service_fn};
 use tower_tencent_chat::FriendAdd;
-
-#[tokio::test]
-async fn around_a_service() {
-    let service = ServiceBuilder::new().layer(layer()).service_fn(handle);
-    check_at(serve(service).await).await;
-}
-
-#[tokio::test]
-async fn with_a_request_body_of_another_type() {
-    let service = ServiceBuilder::new()
-        .map_request(|request: Request<Incoming>| request.map(BodyExt::boxed))
-        .layer(layer())
-        .service_fn(handle);
-    check_at(serve(service).await).await;
-}
-
-#[tokio::test]
-async fn a_router_of_webhooks() {
-    let service = router()
-        .route::<FriendAdd>(service_fn(handle))
-        .fallback(service_fn(handle));
-    check_at(serve(service).await).await;
-}
 
 /// Sends back what comes on an upgraded connection.
 async fn upgrade<B: Body<Error: std::fmt::Debug>>(

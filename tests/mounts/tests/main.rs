@@ -7,7 +7,6 @@ mod grpc;
 mod gzip;
 mod hyper;
 mod lambda;
-mod local;
 mod poem;
 mod tower_http;
 mod warp;
