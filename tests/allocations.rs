@@ -7,7 +7,6 @@ mod common;
 use std::{
     convert::Infallible,
     future::{Ready, ready},
-    marker::PhantomData,
     pin::pin,
     sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
@@ -32,31 +31,13 @@ use common::{
 };
 
 /// Answers without an allocation of its own, and keeps the callback of the last request.
-struct Bare<ResBody = Full<Bytes>> {
+#[derive(Clone, Default)]
+struct Bare {
     kept: Arc<Mutex<Option<Callback<FriendAdd>>>>,
-    body: PhantomData<fn() -> ResBody>,
 }
 
-impl<ResBody> Bare<ResBody> {
-    fn new() -> Self {
-        Self {
-            kept: Arc::default(),
-            body: PhantomData,
-        }
-    }
-}
-
-impl<ResBody> Clone for Bare<ResBody> {
-    fn clone(&self) -> Self {
-        Self {
-            kept: Arc::clone(&self.kept),
-            body: PhantomData,
-        }
-    }
-}
-
-impl<B, ResBody: Default> Service<Request<B>> for Bare<ResBody> {
-    type Response = Response<ResBody>;
+impl<B> Service<Request<B>> for Bare {
+    type Response = Response<Full<Bytes>>;
     type Error = Infallible;
     type Future = Ready<Result<Self::Response, Infallible>>;
 
@@ -71,7 +52,7 @@ impl<B, ResBody: Default> Service<Request<B>> for Bare<ResBody> {
 }
 
 fn bare() -> Bare {
-    Bare::new()
+    Bare::default()
 }
 
 /// A callback with ids of this length.
