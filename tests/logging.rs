@@ -18,7 +18,7 @@ use http::{
     header::{CONNECTION, CONTENT_LENGTH},
 };
 use http_body_util::Full;
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::{Deserialize, Deserializer};
 use tokio_test::{assert_pending, assert_ready, block_on, task};
 use tower::{Layer, Service, ServiceExt, limit::ConcurrencyLimit, service_fn};
 use tower_tencent_chat::{
@@ -186,47 +186,6 @@ fn what_a_second_layer_rejects_is_a_warning_each_time() {
             assert!(lines[0].starts_with(&expected), "{lines:?}");
             assert!(!lines[0].contains("held_back"), "{lines:?}");
         }
-    }
-}
-
-/// Of the user's own type, unless the body can have brought it.
-#[test]
-fn a_missing_or_doubled_field_is_named_and_no_text_of_the_body() {
-    #[derive(Deserialize)]
-    struct Join {
-        #[serde(rename = "GroupId")]
-        _group: String,
-        #[serde(default, rename = "Type", deserialize_with = "fail")]
-        _kind: (),
-    }
-
-    impl Packet for Join {
-        const COMMAND: &'static str = "Group.Join";
-    }
-
-    /// Repeats what it reads, as the error of a user's own type may.
-    fn fail<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
-        Err(D::Error::custom(String::deserialize(deserializer)?))
-    }
-
-    let layer = signed_layer().for_packet::<Join>();
-    for (body, named) in [
-        ("{}", "missing field GroupId: "),
-        (
-            r#"{"GroupId":"secret","GroupId":""}"#,
-            "duplicate field GroupId: ",
-        ),
-        (r#"{"GroupId":["secret"]}"#, ""),
-        (r#"{"Type":"secret"}"#, ""),
-        (r#"{"Type":"missing field `secret`"}"#, ""),
-        (r#"{"Type":"missing field \u0060secret\u0060"}"#, ""),
-        (r#"{"Type":"duplicate field `secret\u0060"}"#, ""),
-    ] {
-        let request = CallbackRequest::new(Join::COMMAND, APP_ID, body);
-        let line = line_of(&layer, whole(&request.signed(&token(TOKEN), now())));
-        let detail = format!(" detail={named}Data error at line 1 column ");
-        assert!(line.contains(&detail), "{line}");
-        assert!(!line.contains("secret"), "{line}");
     }
 }
 

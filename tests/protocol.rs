@@ -161,25 +161,6 @@ mod readiness {
         assert_eq!(error.to_string(), "out of order");
         untouched(&mut handle);
     }
-
-    #[test]
-    fn the_inner_service_is_called_exactly_once() {
-        for request in [complete(), stalled().0, visitor()] {
-            let (mut service, mut handle) = mocked!(layer());
-            let mut response = call!(service, request);
-            while handle
-                .poll_request()
-                .map(|call| drop(call.unwrap()))
-                .is_pending()
-            {
-                assert_pending!(response.poll());
-            }
-            untouched(&mut handle);
-            // The mock closes a call whose `SendResponse` was dropped.
-            assert_ready_err!(response.poll());
-            untouched(&mut handle);
-        }
-    }
 }
 
 mod permits {
@@ -390,7 +371,6 @@ struct Inner {
     services: Arc<()>,
     futures: Arc<AtomicUsize>,
     calls: Arc<AtomicUsize>,
-    ready_polls: Arc<AtomicUsize>,
 }
 
 impl Clone for Inner {
@@ -402,7 +382,6 @@ impl Clone for Inner {
             services: Arc::clone(&self.services),
             futures: Arc::clone(&self.futures),
             calls: Arc::clone(&self.calls),
-            ready_polls: Arc::clone(&self.ready_polls),
         }
     }
 }
@@ -419,7 +398,6 @@ impl Service<Request<RequestBody<Script>>> for Inner {
     type Future = Never;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Broken>> {
-        self.ready_polls.fetch_add(1, Ordering::SeqCst);
         if self.unready {
             return Poll::Pending;
         }
@@ -575,25 +553,6 @@ mod the_body {
         let (outcome, polls) = play(packet.len(), script);
         assert_eq!(outcome, Ok(packet.clone()));
         assert_eq!(polls, 2 * packet.len() + 2);
-    }
-
-    #[test]
-    fn is_polled_no_more_than_it_wakes() {
-        let inner = Inner {
-            unready: true,
-            ..Inner::default()
-        };
-        let (request, probe) = stalled();
-        let mut response = task::spawn(layer().layer(inner.clone()).call(request));
-        assert_pending!(response.poll());
-        assert_eq!(probe.polls(), 2);
-        assert_eq!(inner.ready_polls.load(Ordering::SeqCst), 0);
-        assert!(!response.is_woken());
-        probe.wake();
-        assert_pending!(response.poll());
-        assert_eq!(probe.polls(), 4);
-        assert_eq!(inner.ready_polls.load(Ordering::SeqCst), 1);
-        assert!(!response.is_woken());
     }
 
     #[test]

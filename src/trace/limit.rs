@@ -40,35 +40,3 @@ impl LineLimit {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_passes_and_then_one_a_minute_with_a_count() {
-        let limit = LineLimit::new();
-        for (now, expected) in [
-            (1000, Some(0)),
-            (1000, None),
-            (1059, None),
-            (1060, Some(2)),
-            (1061, None),
-            (1120, Some(1)),
-            (5000, Some(0)),
-        ] {
-            assert_eq!(limit.pass(now), expected, "{now}");
-        }
-    }
-
-    #[test]
-    fn a_clock_that_is_set_back_does_not_silence_it() {
-        let limit = LineLimit::new();
-        assert_eq!(limit.pass(100_000), Some(0));
-        assert_eq!(limit.pass(99_999), None);
-        assert_eq!(limit.pass(1000), Some(1));
-        assert_eq!(limit.pass(1001), None);
-        assert_eq!(limit.pass(u64::MAX), Some(1));
-        assert_eq!(limit.pass(0), Some(0));
-    }
-}

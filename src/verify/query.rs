@@ -165,35 +165,3 @@ fn decode(raw: &str) -> impl Iterator<Item = u8> {
         space.into_iter().chain(percent_decode_str(piece))
     })
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn escapes_decode_as_form_urlencoded_does() {
-        for raw in [
-            "a+b",
-            "%",
-            "%4",
-            "%41",
-            "%+1",
-            "a%2Bb",
-            "+",
-            "++",
-            "%2",
-            "%zz+%41%42",
-            "é+%C3",
-        ] {
-            let reference: Vec<u8> = form_urlencoded::parse(format!("x={raw}").as_bytes())
-                .flat_map(|(_, value)| value.into_owned().into_bytes())
-                .collect();
-            let decoded: Vec<u8> = decode(raw).collect();
-            assert_eq!(
-                String::from_utf8_lossy(&decoded).as_bytes(),
-                reference,
-                "{raw}"
-            );
-        }
-    }
-}
