@@ -4,12 +4,8 @@
 mod common;
 
 use std::{
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    task::{Context, Poll},
+    sync::{Arc, atomic::Ordering::Relaxed},
+    task::Poll,
 };
 
 use bytes::Bytes;
@@ -25,7 +21,7 @@ use tower_tencent_chat::{Callback, CallbackResponse, FriendAdd, RejectionKind, R
 use tower_test::mock;
 
 use common::{
-    chat, kind, layer,
+    Counted, chat, kind, layer,
     script::{Broken, Probe, Script, Step, data, trailers},
     stalled,
     vectors::{Vector, rejected},
@@ -363,124 +359,6 @@ mod rejections {
     }
 }
 
-/// An inner service that counts: how many of it are alive, its clones, futures and calls.
-#[derive(Default)]
-struct Inner {
-    clones: Arc<AtomicUsize>,
-    unready: bool,
-    services: Arc<()>,
-    futures: Arc<AtomicUsize>,
-    calls: Arc<AtomicUsize>,
-}
-
-impl Clone for Inner {
-    fn clone(&self) -> Self {
-        self.clones.fetch_add(1, Ordering::SeqCst);
-        Self {
-            unready: self.unready,
-            clones: Arc::clone(&self.clones),
-            services: Arc::clone(&self.services),
-            futures: Arc::clone(&self.futures),
-            calls: Arc::clone(&self.calls),
-        }
-    }
-}
-
-impl Inner {
-    fn calls(&self) -> usize {
-        self.calls.load(Ordering::SeqCst)
-    }
-}
-
-impl Service<Request<RequestBody<Script>>> for Inner {
-    type Response = Response<()>;
-    type Error = Broken;
-    type Future = Never;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Broken>> {
-        if self.unready {
-            return Poll::Pending;
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<RequestBody<Script>>) -> Never {
-        self.calls.fetch_add(1, Ordering::SeqCst);
-        self.futures.fetch_add(1, Ordering::SeqCst);
-        Never {
-            alive: Arc::clone(&self.futures),
-            _request: request,
-        }
-    }
-}
-
-/// A response that never comes.
-struct Never {
-    alive: Arc<AtomicUsize>,
-    _request: Request<RequestBody<Script>>,
-}
-
-impl Future for Never {
-    type Output = Result<Response<()>, Broken>;
-
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
-        Poll::Pending
-    }
-}
-
-impl Drop for Never {
-    fn drop(&mut self) {
-        self.alive.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-/// Polls the response to `request` so many times, drops it, and looks for what is left over.
-fn leaves_nothing(inner: &Inner, request: Request<Script>, probe: &Probe, polls: usize) {
-    let mut service = layer().layer(inner.clone());
-    let services = Arc::strong_count(&inner.services);
-    let mut response = task::spawn(service.call(request));
-    for poll in 0..polls {
-        if poll > 0 && !probe.is_dropped() {
-            probe.wake();
-        }
-        assert_pending!(response.poll());
-    }
-    drop(response);
-    assert!(probe.is_dropped());
-    assert_eq!(Arc::strong_count(&inner.services), services);
-    assert_eq!(inner.futures.load(Ordering::SeqCst), 0);
-}
-
-#[test]
-fn a_future_that_is_dropped_leaves_nothing() {
-    // How often it was polled, and the polls of its body and the calls of the inner service.
-    for (unready, polls, expected) in [
-        (false, 0, (0, 0)),
-        (false, 1, (2, 0)),
-        (true, 3, (4, 0)),
-        (false, 3, (4, 1)),
-    ] {
-        let inner = Inner {
-            unready,
-            ..Inner::default()
-        };
-        let (request, probe) = stalled();
-        leaves_nothing(&inner, request, &probe, polls);
-        assert_eq!((probe.polls(), inner.calls()), expected);
-    }
-    for polls in [0, 1] {
-        let inner = Inner::default();
-        let (body, probe) = Script::new([data("x")]);
-        leaves_nothing(&inner, pass_through(body), &probe, polls);
-        assert_eq!((probe.polls(), inner.calls()), (0, 1));
-    }
-    let inner = Inner::default();
-    let (body, probe) = Script::new([data("x")]);
-    let rejected = Request::post("/?CallbackCommand=Sns.CallbackFriendAdd");
-    leaves_nothing(&inner, rejected.body(body).unwrap(), &probe, 0);
-    assert_eq!((probe.polls(), inner.calls()), (0, 0));
-}
-
 /// What comes of a callback whose body plays `script`, with `max_body_size(limit)`: the bytes that
 /// the inner service got, or why there are none. Also how often the body was polled.
 fn play(limit: usize, script: (Script, Probe)) -> (Result<Bytes, RejectionKind>, usize) {
@@ -557,18 +435,21 @@ mod the_body {
 
     #[test]
     fn that_is_pending_clones_the_inner_service_once() {
-        let inner = Inner::default();
+        let counted = Counted::default();
+        let clones = Arc::clone(&counted.0);
+        let inner = tower::service_fn(move |_: Request<RequestBody<Script>>| {
+            let _ = &counted;
+            async { Ok::<_, Broken>(Response::<Bytes>::default()) }
+        });
         let (body, probe) = Script::new([Step::Wait, data("{"), Step::Wait, data("}"), Step::Wait]);
-        let mut service = layer().layer(inner.clone());
-        let before = inner.clones.load(Ordering::SeqCst);
-        let mut response = task::spawn(service.call(callback(body)));
+        let mut response = task::spawn(layer().layer(inner).call(callback(body)));
         for _ in 0..3 {
             assert_pending!(response.poll());
             probe.wake();
         }
         assert_ready_ok!(response.poll());
         // One has stayed in the layer's service, and one is for this callback.
-        assert_eq!(inner.clones.load(Ordering::SeqCst) - before, 2);
+        assert_eq!(clones.load(Relaxed), 2);
     }
 
     #[test]
@@ -576,11 +457,11 @@ mod the_body {
         for step in [data(""), trailers()] {
             let frames = std::iter::repeat_n(step, 3000).chain([data(packet())]);
             let (body, probe) = Script::new(frames);
-            let inner = Inner::default();
-            let mut response = task::spawn(layer().layer(inner.clone()).call(callback(body)));
+            let (mut service, mut handle) = mocked!(layer());
+            let mut response = call!(service, callback(body));
             for turn in 1.. {
                 assert_pending!(response.poll());
-                if inner.calls() > 0 {
+                if handle.poll_request().is_ready() {
                     assert!(turn > 3);
                     break;
                 }

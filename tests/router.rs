@@ -5,10 +5,7 @@ mod common;
 use std::{
     convert::Infallible,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::{Arc, atomic::Ordering::Relaxed},
     task::Poll,
 };
 
@@ -26,7 +23,7 @@ use tower_tencent_chat::{
 use tower_test::mock;
 
 use common::{
-    APP_ID, BLACK_LIST_ADD, FRIEND_ADD, FRIEND_DELETE, OK, TOKEN, chat, fail, kind, now,
+    APP_ID, BLACK_LIST_ADD, Counted, FRIEND_ADD, FRIEND_DELETE, OK, TOKEN, chat, fail, kind, now,
     script::{Script, Step, data, trailers},
     text, token,
 };
@@ -48,10 +45,6 @@ fn said(text: &str) -> Response<Body> {
 async fn named<P: Packet, B>(request: Request<RequestBody<B>>) -> Answer {
     assert!(request.extensions().get::<Callback<P>>().is_some());
     Ok(said(P::COMMAND))
-}
-
-async fn should_not_be_called<B>(_: Request<B>) -> Answer {
-    panic!("the service was called with what was not for it")
 }
 
 // The handlers that follow are what a user writes, with no type that a user would not write.
@@ -119,25 +112,6 @@ fn a_webhook_has_one_route() {
         .route::<FriendAdd>(service_fn(named::<FriendAdd, Body>))
         .route::<FriendDelete>(service_fn(named::<FriendDelete, Body>))
         .route::<FriendAdd>(service_fn(named::<FriendAdd, Body>));
-}
-
-#[tokio::test]
-async fn a_second_command_is_rejected_whichever_route_it_names() {
-    let router = CallbackRouter::new(APP_ID)
-        .route::<FriendAdd>(service_fn(should_not_be_called::<RequestBody<Body>>))
-        .route::<FriendDelete>(service_fn(should_not_be_called::<RequestBody<Body>>))
-        .fallback(service_fn(should_not_be_called::<Body>));
-    for (first, second) in [
-        (FriendAdd::COMMAND, FriendDelete::COMMAND),
-        (FriendDelete::COMMAND, FriendAdd::COMMAND),
-        ("State.StateChange", FriendAdd::COMMAND),
-    ] {
-        let query = format!("CallbackCommand={first}&CallbackCommand={second}");
-        let request = Request::post(format!("/?SdkAppid={APP_ID}&{query}"));
-        let request = request.body(Body::from(FRIEND_ADD)).unwrap();
-        let response = router.clone().oneshot(request).await.unwrap();
-        assert_eq!(kind(&response), Some(RejectionKind::DuplicateParameter));
-    }
 }
 
 #[tokio::test]
@@ -245,20 +219,10 @@ fn a_route_and_a_fallback_that_are_not_ready_are_waited_for() {
     assert_ready_ok!(other.poll());
 }
 
-/// Counts its clones.
-struct Counted(Arc<AtomicUsize>);
-
-impl Clone for Counted {
-    fn clone(&self) -> Self {
-        self.0.fetch_add(1, Relaxed);
-        Self(Arc::clone(&self.0))
-    }
-}
-
 #[test]
 fn a_route_is_cloned_for_its_own_callbacks_not_at_each_poll() {
-    let clones = Arc::<AtomicUsize>::default();
-    let counted = Counted(Arc::clone(&clones));
+    let counted = Counted::default();
+    let clones = Arc::clone(&counted.0);
     let route = service_fn(move |_: Request<RequestBody<Script>>| {
         let _ = &counted;
         async { Ok::<_, Infallible>(said("the route's answer")) }

@@ -9,6 +9,10 @@ pub(crate) mod vectors;
 
 use std::{
     fmt::Debug,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -87,4 +91,15 @@ pub(crate) fn kind<B>(response: &Response<B>) -> Option<RejectionKind> {
 pub(crate) async fn text<B: Body<Error: Debug>>(response: Response<B>) -> String {
     let body = response.into_body().collect().await.unwrap();
     String::from_utf8(body.to_bytes().into()).unwrap()
+}
+
+/// Counts its clones.
+#[derive(Default)]
+pub(crate) struct Counted(pub(crate) Arc<AtomicUsize>);
+
+impl Clone for Counted {
+    fn clone(&self) -> Self {
+        self.0.fetch_add(1, Relaxed);
+        Self(Arc::clone(&self.0))
+    }
 }
