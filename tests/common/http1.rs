@@ -66,10 +66,6 @@ impl Http1 {
         head
     }
 
-    pub(crate) async fn is_told_to_continue(&mut self) {
-        assert_eq!(self.head().await, "HTTP/1.1 100 Continue\r\n\r\n");
-    }
-
     /// Whether the connection is said to close.
     pub(crate) async fn is_answered(&mut self, envelope: &str) -> bool {
         let head = self.head().await;
