@@ -28,8 +28,9 @@ use tower_tencent_chat::{
 use crate::{
     PACKET, REQUIRED,
     common::{
-        APP_ID, chat, layer,
+        APP_ID, OK, chat, layer,
         script::{Broken, Script, Step, data},
+        text,
     },
 };
 
@@ -134,6 +135,14 @@ fn a_layer_layers_every_service_and_gives_it_back() {
     assert_eq!(service.get_ref().0, 1);
     service.get_mut().0 = 2;
     assert_eq!(service.into_inner().0, 2);
+}
+
+#[tokio::test]
+async fn a_layer_that_keeps_the_bodies_stacks_inside_one_that_does_not() {
+    let inner = layer().for_packet::<FriendDelete>().same_body();
+    let service = layer().layer(inner.layer(Inner(PhantomData)));
+    let response = service.oneshot(chat().build::<Whole>()).await.unwrap();
+    assert_eq!(text(response).await, OK);
 }
 
 #[tokio::test]
