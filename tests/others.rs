@@ -188,19 +188,3 @@ async fn a_rejection_names_the_command_that_was_rejected() {
         assert_eq!(rejection.command(), expected);
     }
 }
-
-#[test]
-fn an_empty_command_is_none() {
-    for query in ["/?CallbackCommand=", "/?CallbackCommand"] {
-        let response =
-            block_on(router().oneshot(Request::post(query).body(Full::default()).unwrap()));
-        assert!(
-            response
-                .unwrap()
-                .extensions()
-                .get::<Acknowledged>()
-                .is_some(),
-            "{query}"
-        );
-    }
-}

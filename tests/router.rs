@@ -157,6 +157,7 @@ async fn others_are_every_webhook_without_a_route() {
             "/?SdkAppid=1400000000&CallbackCommand=".parse().unwrap(),
             "fallback",
         ),
+        ("/?CallbackCommand".parse().unwrap(), "fallback"),
         ("/?SdkAppid=1400000000".parse().unwrap(), "fallback"),
     ] {
         let request = Request::post(&uri).body(Body::from(FRIEND_ADD)).unwrap();
