@@ -184,13 +184,6 @@ mod tests {
     }
 
     #[test]
-    fn clones_share_the_packet() {
-        let callback = callback();
-        assert!(std::ptr::eq(&*callback, &*callback.clone()));
-        assert_eq!(callback, callback.clone());
-    }
-
-    #[test]
     fn the_last_clone_gives_its_packet_away() {
         let mut packet = FriendAdd::new(Vec::with_capacity(1));
         let data = packet.pair_list.as_ptr();

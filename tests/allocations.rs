@@ -232,21 +232,28 @@ fn nothing_is_reserved_on_the_word_of_the_sender() {
     }
 }
 
-#[test]
-fn a_body_in_many_frames_holds_no_more_than_twice_its_limit() {
-    const LIMIT: usize = 256 * 1024;
-    let frames = || std::iter::repeat_n(data([b' '; 1024]), LIMIT / 1024);
-    let (body, _) = Script::new(frames().chain([Step::Wait]));
-    let mut service = layer().max_body_size(LIMIT).layer(bare());
+/// What is allocated before a body waits for more.
+fn allocated(limit: usize, body: impl Iterator<Item = Step>) -> AllocationInfo {
+    let (body, _) = Script::new(body.chain([Step::Wait]));
+    let mut service = layer().max_body_size(limit).layer(bare());
     let request = Request::post(chat().uri()).body(body).unwrap();
     let mut future = task::spawn(service.call(request));
-    let info = measure(|| {
+    measure(|| {
         // It wakes itself now and then.
         assert_pending!(future.poll());
         while future.is_woken() {
             assert_pending!(future.poll());
         }
-    });
+    })
+}
+
+#[test]
+fn many_frames_hold_twice_the_limit_at_most_and_nothing_past_it() {
+    const LIMIT: usize = 256 * 1024;
+    let frames = || std::iter::repeat_n(data([b' '; 1024]), LIMIT / 1024);
+    let info = allocated(LIMIT, frames());
     assert!(info.bytes_max <= 3 * LIMIT as u64 / 2 + 4096, "{info:?}");
     assert!(info.bytes_current <= LIMIT as i64 + 4096, "{info:?}");
+    let rejected = allocated(LIMIT, frames().chain([data(" ")]));
+    assert!(rejected.bytes_current <= 4096, "{rejected:?}");
 }

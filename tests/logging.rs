@@ -161,16 +161,6 @@ fn a_rejection_by_the_url_is_a_warning_once_a_minute() {
 }
 
 #[test]
-fn a_verified_callback_that_is_lost_is_a_warning_each_time() {
-    let layer = signed_layer();
-    for _ in 0..3 {
-        let line = line_of(&layer, with_body(&signed(), "null"));
-        assert!(line.starts_with(" WARN tower_tencent_chat: verified callback lost: "));
-        assert!(!line.contains("held_back"), "{line}");
-    }
-}
-
-#[test]
 fn what_a_second_layer_rejects_is_a_warning_each_time() {
     let another_app = "the SdkAppid parameter does not match this app sdk_app_id=7";
     let too_large = "the body is too large sdk_app_id=1400000000";

@@ -14,30 +14,12 @@ use tower_tencent_chat::{
 use crate::{
     broken,
     common::{APP_ID, at, layer},
-    outcome,
 };
 
 const COMMAND: &str = FriendAdd::COMMAND;
 
 fn callback(body: impl Into<Vec<u8>>) -> Request<Full<Bytes>> {
     CallbackRequest::new(COMMAND, APP_ID, body.into()).build()
-}
-
-#[tokio::test]
-async fn no_pair_is_dropped_and_no_name_cut_however_many_and_long() {
-    let long = "x".repeat(10_000) + "界";
-    let mut request = CallbackRequest::friend_add(APP_ID).pair(&long, &long);
-    for number in 0..20_000 {
-        request = request.pair("", &number.to_string());
-    }
-    let layer = layer().max_body_size(usize::MAX);
-    let callback = outcome(&layer, request.build::<Full<Bytes>>()).await;
-    let pairs = &callback.unwrap().pair_list;
-    assert_eq!(pairs[0].from_account, long);
-    assert_eq!(pairs[0].to_account, long);
-    assert_eq!(pairs[0].initiator_account.as_deref(), Some(&*long));
-    assert_eq!(pairs.len(), 20_001);
-    assert_eq!(pairs[20_000].to_account, "19999");
 }
 
 #[tokio::test]
