@@ -17,6 +17,9 @@ use axum::{
 use tokio::net::TcpListener;
 use tower_tencent_chat::{AnyCallback, CallbackResponse, CallbackRouter, Token};
 
+/// Your SDKAppID, as Tencent's console shows it.
+const SDK_APP_ID: u64 = 1400000000;
+
 async fn record(method: Method, uri: Uri, callback: AnyCallback) -> CallbackResponse {
     let body = String::from_utf8_lossy(callback.body());
     let (method, uri) = (method.as_str(), uri.to_string());
@@ -33,7 +36,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let tokens = env::var("CALLBACK_TOKEN").unwrap_or_default();
     let tokens = tokens.split(',').filter(|token| !token.is_empty());
-    let callbacks = CallbackRouter::new(1400000000)
+    let callbacks = CallbackRouter::new(SDK_APP_ID)
         .tokens(tokens.map(Token::new).collect::<Result<Vec<_>, _>>()?)
         .route_others(post(record));
     let app = Router::new().route_service("/callback", callbacks);

@@ -7,6 +7,9 @@ use std::{env, error::Error, io, time::Duration};
 
 use tower_tencent_chat::{FriendAddLayer, Token};
 
+/// Your SDKAppID, as Tencent's console shows it.
+const SDK_APP_ID: u64 = 1400000000;
+
 /// Recorded callbacks are older than the minute that the layer allows.
 const TEN_YEARS: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
 
@@ -20,7 +23,7 @@ struct Recorded {
 fn main() -> Result<(), Box<dyn Error>> {
     let tokens = env::var("CALLBACK_TOKEN").unwrap_or_default();
     let tokens = tokens.split(',').filter(|token| !token.is_empty());
-    let layer = FriendAddLayer::new(1400000000)
+    let layer = FriendAddLayer::new(SDK_APP_ID)
         .tokens(tokens.map(Token::new).collect::<Result<Vec<_>, _>>()?)
         .request_time_window(TEN_YEARS);
 

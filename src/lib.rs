@@ -165,8 +165,8 @@
 //!   other bodies, as with tonic or Lambda, make a `Response<Bytes>` and `map` its body.
 //! - **Other frameworks.** The feature `axum` is for axum 0.8. The layer and the router need only Tower and the
 //!   crate `http` 1, and [`receive`](CallbackLayer::receive) needs only `http`.
-//! - **Several apps.** A URL belongs to one app: callbacks of another app are rejected. Two apps have two URLs,
-//!   each with a layer or router of its own.
+//! - **Several apps.** A layer or router belongs to one app, and rejects callbacks of other apps. Give each app a
+//!   URL of its own, or choose the router by `SdkAppid`.
 //! - **Proxies.** A proxy must pass the query on, and its limit for bodies must not be larger than
 //!   [`max_body_size`](CallbackLayer::max_body_size).
 //! - **No system clock**, as on `wasm32-unknown-unknown`: set [`clock`](CallbackLayer::clock).
