@@ -168,7 +168,7 @@ mod tests {
                        \u{e0001}\u{e0100}"
             .chars()
         {
-            let error = Token::new(&format!("sec{hidden}ret")).unwrap_err();
+            let error = Token::new(format!("sec{hidden}ret")).unwrap_err();
             assert_eq!(error.to_string(), invisible, "{hidden:?}");
         }
         for text in [

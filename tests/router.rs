@@ -342,7 +342,6 @@ fn an_acknowledgement_comes_when_a_mebibyte_at_most_has_been_read() {
             3,
             true,
         ),
-        (webhook(), vec![data("{"), Step::Fail], 2, true),
         (
             webhook().header("content-length", "1048577"),
             vec![],
@@ -350,7 +349,6 @@ fn an_acknowledgement_comes_when_a_mebibyte_at_most_has_been_read() {
             true,
         ),
         (other(), waits.clone(), 6, false),
-        (other().version(Version::HTTP_10), vec![data("x")], 2, false),
         (other().version(Version::HTTP_2), waits, 0, false),
     ] {
         let (body, probe) = Script::new(steps);

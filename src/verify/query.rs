@@ -165,3 +165,21 @@ fn decode(raw: &str) -> impl Iterator<Item = u8> {
         space.into_iter().chain(percent_decode_str(piece))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plus_is_a_space_and_what_is_no_escape_stays() {
+        for (raw, text) in [
+            ("a+b++", "a b  "),
+            ("%41%2Bb", "A+b"),
+            ("%", "%"),
+            ("%4", "%4"),
+            ("%zz", "%zz"),
+        ] {
+            assert!(decodes_to(raw, text), "{raw}");
+        }
+    }
+}
