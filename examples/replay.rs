@@ -5,7 +5,7 @@
 
 use std::{env, error::Error, io, time::Duration};
 
-use tower_tencent_chat::{FriendAddLayer, Token};
+use tower_tencent_chat::{FriendAddLayer, RejectionKind, Token};
 
 /// Your SDKAppID, as Tencent's console shows it.
 const SDK_APP_ID: u64 = 1400000000;
@@ -35,6 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                     println!("{:?} added {:?}", pair.from_account, pair.to_account);
                 }
             }
+            Err(rejection) if rejection.kind() == RejectionKind::MissingCallback => {} // another webhook
             Err(rejection) => println!("{}: {rejection}", rejection.kind()),
         }
     }
