@@ -14,7 +14,7 @@ use sqlx::{
         SqliteSynchronous,
     },
 };
-use tokio::{sync::Notify, time::Instant};
+use tokio::{sync::watch, time::Instant};
 
 use crate::{
     change::Change,
@@ -51,19 +51,15 @@ pub(crate) struct Journal {
     /// One connection, which holds the lock of the file: what is done with it is done in turn.
     pool: SqlitePool,
     /// Never less than there are callbacks that wait.
-    waiting: AtomicU64,
+    waiting: watch::Sender<u64>,
     /// When the oldest of them was received, and the newest, in Unix milliseconds.
     oldest: AtomicI64,
     newest: AtomicI64,
-    /// Callbacks that the database refuses.
     refused: AtomicU64,
-    filled: Notify,
-    emptied: Notify,
     /// Whether the database takes what is in it.
     draining: AtomicBool,
 }
 
-/// A callback in the journal.
 #[derive(sqlx::FromRow)]
 pub(crate) struct Entry {
     pub(crate) id: i64,
@@ -76,6 +72,7 @@ impl Entry {
     pub(crate) fn change(&self) -> serde_json::Result<Change> {
         let mut change: Change = serde_json::from_str(&self.change)?;
         change.seen = self.seen;
+        change.waited = true;
         Ok(change)
     }
 }
@@ -122,12 +119,10 @@ impl Journal {
         Self {
             file: OpenFile::new(file),
             pool,
-            waiting: AtomicU64::default(),
+            waiting: watch::Sender::default(),
             oldest: AtomicI64::default(),
             newest: AtomicI64::default(),
             refused: AtomicU64::default(),
-            filled: Notify::new(),
-            emptied: Notify::new(),
             draining: AtomicBool::default(),
         }
     }
@@ -141,7 +136,7 @@ impl Journal {
                          FROM journal";
             let count: (i64, i64, i64, i64) =
                 sqlx::query_as(count).fetch_one(&mut *connection).await?;
-            self.waiting.store(count.0 as u64, SeqCst);
+            self.waiting.send_replace(count.0 as u64);
             self.oldest.store(count.1, SeqCst);
             self.newest.store(count.2, SeqCst);
             self.refused.store(count.3 as u64, SeqCst);
@@ -161,10 +156,9 @@ impl Journal {
 
     /// How many callbacks wait; 0 only if there are none.
     pub(crate) fn waiting(&self) -> u64 {
-        self.waiting.load(SeqCst)
+        *self.waiting.borrow()
     }
 
-    /// How many callbacks the database refuses.
     pub(crate) fn refused(&self) -> u64 {
         self.refused.load(SeqCst)
     }
@@ -174,7 +168,6 @@ impl Journal {
         (self.waiting() > 0).then(|| self.oldest.load(SeqCst))
     }
 
-    /// The size of its files.
     pub(crate) fn bytes(&self) -> u64 {
         let size = |file: &Path| fs::metadata(file).map_or(0, |metadata| metadata.len());
         size(&self.file.path) + size(&with_suffix(&self.file.path, "-wal"))
@@ -182,16 +175,14 @@ impl Journal {
 
     /// Returns when there is something in it.
     pub(crate) async fn filled(&self) {
-        while self.waiting() == 0 {
-            self.filled.notified().await;
-        }
+        let mut waiting = self.waiting.subscribe();
+        let _ = waiting.wait_for(|waiting| *waiting > 0).await;
     }
 
     /// Returns when there is nothing in it.
     pub(crate) async fn emptied(&self) {
-        while self.waiting() > 0 {
-            self.emptied.notified().await;
-        }
+        let mut waiting = self.waiting.subscribe();
+        let _ = waiting.wait_for(|waiting| *waiting == 0).await;
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -214,11 +205,12 @@ impl Journal {
                 .push_bind(json);
         });
         self.run(async |connection| {
-            if self.waiting.fetch_add(changes.len() as u64, SeqCst) == 0 {
+            if self.waiting() == 0 {
                 let oldest = changes.first().map_or(0, |change| change.seen);
                 self.oldest.store(oldest, SeqCst);
-                self.filled.notify_one();
             }
+            self.waiting
+                .send_modify(|waiting| *waiting += changes.len() as u64);
             let insert = insert.build().persistent(false);
             insert.execute(connection).await.map(drop)
         })
@@ -247,9 +239,8 @@ impl Journal {
             if let Some(first) = entries.first() {
                 self.oldest.store(first.seen, SeqCst);
             } else {
-                self.waiting.store(0, SeqCst);
                 self.newest.store(0, SeqCst);
-                self.emptied.notify_one();
+                self.waiting.send_replace(0);
             }
             Ok(entries)
         })
@@ -287,9 +278,8 @@ impl Journal {
 
     /// It is known to be empty only once nothing more is found.
     fn removed(&self, removed: u64) {
-        let _ = self.waiting.fetch_update(SeqCst, SeqCst, |waiting| {
-            Some(waiting.saturating_sub(removed).max(1))
-        });
+        self.waiting
+            .send_modify(|waiting| *waiting = waiting.saturating_sub(removed).max(1));
     }
 
     /// Gives the room of an empty file back, and makes sure of the room that emptying it takes.
