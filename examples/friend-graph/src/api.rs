@@ -57,17 +57,12 @@ async fn friends(
 async fn healthz(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
     let written = app.write(Change::probe(), Instant::now() + COMMIT);
     let written = matches!(timeout(READ, written).await, Ok(Ok(true)));
-    match (written, app.are_files_gone()) {
-        (true, false) => (StatusCode::OK, "ok\n"),
-        (_, true) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "a file was deleted or replaced while it was open\n",
-        ),
-        (false, _) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "callbacks can't be written\n",
-        ),
-    }
+    let problem = match (written, app.are_files_gone()) {
+        (true, false) => return (StatusCode::OK, "ok\n"),
+        (_, true) => "a file was deleted or replaced while it was open\n",
+        (false, _) => "callbacks can't be written\n",
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, problem)
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> Response {
@@ -80,10 +75,7 @@ async fn metrics(State(app): State<Arc<App>>) -> Response {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         tracing::error!("{self}");
-        (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the database is not available\n",
-        )
-            .into_response()
+        let text = "the database is not available\n";
+        (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
     }
 }

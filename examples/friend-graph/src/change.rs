@@ -25,7 +25,7 @@ pub(crate) struct Change {
     /// For the log.
     pub(crate) request_id: Option<String>,
     /// Whether it has been in the journal, so that something newer may have been written meanwhile.
-    #[serde(skip, default = "yes")]
+    #[serde(skip)]
     pub(crate) waited: bool,
 }
 
@@ -121,15 +121,6 @@ impl Change {
     }
 }
 
-impl Kind {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Add => "add",
-            Self::Delete => "delete",
-        }
-    }
-}
-
 /// The initiator is only informative, and no reason to lose a pair.
 fn once_each(pairs: Vec<Pair>) -> Vec<Pair> {
     let pairs = pairs.into_iter().map(|mut pair| {
@@ -146,8 +137,4 @@ fn is_storable(text: &str) -> bool {
 fn request_time(context: &CallbackContext) -> Option<i64> {
     let since_epoch = context.request_time?.duration_since(UNIX_EPOCH).ok()?;
     since_epoch.as_secs().try_into().ok()
-}
-
-fn yes() -> bool {
-    true
 }

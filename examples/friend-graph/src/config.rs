@@ -40,7 +40,6 @@ impl Config {
     }
 }
 
-/// They are separated by commas.
 fn tokens() -> Result<Vec<Token>, String> {
     let tokens = setting("CALLBACK_TOKEN", "")?;
     if tokens.is_empty() {

@@ -5,7 +5,6 @@ use std::{
     sync::OnceLock,
 };
 
-/// A file that the app has open.
 pub(crate) struct OpenFile {
     pub(crate) path: PathBuf,
     /// Which one it was when it was opened.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::change::{Change, Pair};
+use crate::change::{Change, Kind, Pair};
 
 /// Pairs in a line.
 const PAIRS: usize = 50;
@@ -16,9 +16,13 @@ pub(crate) fn log(change: &Change, why: &dyn fmt::Display) {
 /// Logs some pairs of a callback, each of which may be any text.
 pub(crate) fn log_pairs(change: &Change, pairs: &[Pair], why: &dyn fmt::Display) {
     let request_id = change.request_id.as_deref();
+    let kind = match change.kind {
+        Kind::Add => "add",
+        Kind::Delete => "delete",
+    };
     for pairs in pairs.chunks(PAIRS) {
         let lost = json(pairs);
-        tracing::error!(request_id, change = change.kind.name(), %lost, "callback not committed: {why}");
+        tracing::error!(request_id, change = kind, %lost, "callback not committed: {why}");
     }
 }
 

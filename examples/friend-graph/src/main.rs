@@ -52,11 +52,9 @@ struct App {
 fn main() -> ExitCode {
     // Whatever a user wants to see of sqlx, it must not log the parameters of a URL.
     let hidden = "sqlx_postgres::options=off".parse();
-    let filter = config::setting("RUST_LOG", config::LOG).and_then(|filter| {
-        let filter = EnvFilter::try_new(filter);
-        filter.map_err(|error| error.to_string())
-    });
-    let filter = filter.unwrap_or_else(|_| EnvFilter::new(config::LOG));
+    let filter = config::setting("RUST_LOG", config::LOG).ok();
+    let filter = filter.and_then(|filter| EnvFilter::try_new(filter).ok());
+    let filter = filter.unwrap_or_else(|| EnvFilter::new(config::LOG));
     tracing_subscriber::fmt()
         .with_env_filter(filter.add_directive(hidden.expect("a directive")))
         .with_writer(io::stderr)
@@ -132,7 +130,6 @@ impl App {
         Ok(app)
     }
 
-    /// The files that the app has open.
     fn files(&self) -> impl Iterator<Item = &OpenFile> {
         let journal = self.journal.as_ref().map(|journal| &journal.file);
         self.store.file.iter().chain(journal)

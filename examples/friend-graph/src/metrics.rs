@@ -78,26 +78,38 @@ impl Metrics {
         let registry = Registry::new_custom(prefix, None).expect("the prefix is a name");
         let gauge = |name, help| registered(&registry, IntGauge::new(name, help));
         let counter = |name, help| registered(&registry, IntCounter::new(name, help));
-        let counters = |name, help, label| {
+        let counters = |name, help, label, values: &[&str]| {
             let counters = IntCounterVec::new(Opts::new(name, help), &[label]);
-            registered(&registry, counters)
+            let counters = registered(&registry, counters);
+            // So that they are there before the first of them is counted.
+            for value in values {
+                counters.with_label_values(&[value]);
+            }
+            counters
         };
+        let mut kinds: Vec<_> = RejectionKind::ALL
+            .iter()
+            .map(|kind| kind.as_str())
+            .collect();
+        kinds.push(UNSTORABLE);
         let connections = Opts::new("connections", "Connections that changes are written by.");
         let seconds = histogram_opts!(
             "commit_seconds",
             "From a parsed packet to its end in the database, in the journal, or as a failure.",
             BUCKETS.to_vec()
         );
-        let metrics = Self {
+        Self {
             callbacks: counters(
                 "callbacks_total",
                 "Callbacks, by what became of them.",
                 "outcome",
+                &Outcome::ALL.map(Outcome::name),
             ),
             rejections: counters(
                 "rejections_total",
                 "Callbacks that broke a rule, by it.",
                 "kind",
+                &kinds,
             ),
             stale_pairs: counter(
                 "stale_pairs_total",
@@ -126,19 +138,6 @@ impl Metrics {
             ),
             commit_seconds: registered(&registry, HistogramVec::new(seconds, &["outcome"])),
             registry,
-        };
-        metrics.start_at_zero();
-        metrics
-    }
-
-    /// So that they are there before the first of them is counted.
-    fn start_at_zero(&self) {
-        for outcome in Outcome::ALL {
-            self.callbacks.with_label_values(&[outcome.name()]);
-        }
-        let kinds = RejectionKind::ALL.iter().map(|kind| kind.as_str());
-        for kind in kinds.chain([UNSTORABLE]) {
-            self.rejections.with_label_values(&[kind]);
         }
     }
 

@@ -54,7 +54,6 @@ struct Page {
     next: Option<String>,
 }
 
-/// A friend, and where on the circle.
 struct Drawn {
     friend: Friend,
     name: String,

@@ -52,7 +52,6 @@ pub(crate) struct Store {
     ready: OnceCell<()>,
 }
 
-/// The file of an SQLite database.
 pub(crate) fn sqlite_file(database_url: &str) -> Option<PathBuf> {
     database_url.strip_prefix("sqlite:")?;
     let options = SqliteConnectOptions::from_str(database_url).ok()?;
@@ -179,15 +178,14 @@ impl Store {
         changes: &[&Change],
         deadline: Instant,
     ) -> Result<u64, Failure> {
-        let mut tries = 0;
-        loop {
-            tries += 1;
+        // All connections may be of before an outage, or have been idle for too long.
+        for _ in 0..WRITERS {
             match self.try_commit(changes, deadline).await {
-                // All connections may be of before an outage, or have been idle for too long.
-                Err(failure) if failure.is_of_the_connection() && tries <= WRITERS => {}
+                Err(failure) if failure.is_of_the_connection() => {}
                 committed => return committed,
             }
         }
+        self.try_commit(changes, deadline).await
     }
 
     async fn try_commit(&self, changes: &[&Change], deadline: Instant) -> Result<u64, Failure> {

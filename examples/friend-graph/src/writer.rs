@@ -11,14 +11,13 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{App, change::Change, lost, metrics::Outcome};
+use crate::{App, change::Change, lost, metrics::Outcome, store::Failure};
 
 /// Pairs that may wait, a callback counting as one at least. What comes then is answered FAIL at once.
 const ROOM: usize = 100_000;
 /// Pairs in a transaction, unless a single callback has more.
 const PAIRS: usize = 4096;
 
-/// Where callbacks are handed in.
 pub(crate) struct Writer {
     queue: mpsc::UnboundedSender<Job>,
     room: Arc<Semaphore>,
@@ -26,7 +25,6 @@ pub(crate) struct Writer {
     tasks: TaskTracker,
 }
 
-/// A callback that waits to be written.
 pub(crate) struct Job {
     change: Change,
     since: Instant,
@@ -106,7 +104,7 @@ impl App {
     }
 
     /// Writes to the database, and counts what is older than what is there.
-    async fn commit(&self, changes: &[&Change], deadline: Instant) -> Result<(), crate::Failure> {
+    async fn commit(&self, changes: &[&Change], deadline: Instant) -> Result<(), Failure> {
         let changed = self.store.commit(changes, deadline).await?;
         let pairs: usize = changes.iter().map(|change| change.pairs.len()).sum();
         let stale = (pairs as u64).saturating_sub(changed);

@@ -62,7 +62,6 @@ impl Failure {
         }
     }
 
-    /// Whether an SQLite file isn't what it was.
     pub(crate) fn is_damage(&self) -> bool {
         match self {
             // SQLITE_CORRUPT, SQLITE_NOTADB.

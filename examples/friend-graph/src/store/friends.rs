@@ -7,7 +7,6 @@ use tokio::time::Instant;
 
 use super::{Failure, Store, run};
 
-/// A page of a user's friends.
 #[derive(Default, Serialize)]
 pub(crate) struct Friends {
     pub(crate) friends: Vec<Friend>,
