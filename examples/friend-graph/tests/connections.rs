@@ -18,16 +18,6 @@ use common::{
 
 const SENDERS: usize = 100;
 
-async fn wait_for_friends(database: &Database, count: usize) {
-    let all = async {
-        while database.friends().await.len() < count {
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-    let all = timeout(Duration::from_secs(20), all).await;
-    all.unwrap_or_else(|_| panic!("not all of {count} callbacks are stored"));
-}
-
 #[tokio::test]
 async fn a_sender_that_shuts_its_side_is_answered() {
     let database = Database::sqlite();
@@ -53,7 +43,10 @@ async fn what_a_sender_sent_before_it_hung_up_is_stored() {
     for n in 0..SENDERS {
         drop(send(&app, &add([("alice", &*format!("{n}"))])).await);
     }
-    wait_for_friends(&database, SENDERS).await;
+    app.wait("not all callbacks are stored", async || {
+        database.friends().await.len() == SENDERS
+    })
+    .await;
 }
 
 /// A client that sends the one, and then the other again and again.

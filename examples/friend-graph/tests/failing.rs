@@ -5,12 +5,11 @@ mod common;
 use std::time::Duration;
 
 use common::{
-    Answer, App, Chat, Database, Locked, Outage, Stopped, add,
+    Answer, App, Chat, Database, Locked, Outage, ReadOnly, Stopped, add,
     load::{Counts, Load, assert_whole},
     proxy::Proxy,
     socket::{connect, head, send},
 };
-use sqlx::Executor;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -54,13 +53,8 @@ async fn assert_survives_kills(database: Database, replicas: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_process_that_is_killed_loses_nothing_on_sqlite() {
-    assert_survives_kills(Database::sqlite(), 1).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_process_that_is_killed_loses_nothing_on_postgres() {
-    if let Some(database) = Database::postgres() {
+async fn a_process_that_is_killed_loses_nothing() {
+    for database in Database::all() {
         assert_survives_kills(database, 1).await;
     }
 }
@@ -82,18 +76,12 @@ async fn a_postgres_that_was_read_only_for_a_while_is_written_to_again() {
     let app = App::start_without_journal(&database);
     let chat = Chat::new();
     chat.deliver(&app, &add([("alice", "bob")])).await;
-    let mut connection = database.connect().await;
-    let read_only = "ALTER DATABASE postgres SET default_transaction_read_only = on";
-    connection.execute(read_only).await.unwrap();
-    let end_sessions = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                        WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
-    connection.execute(end_sessions).await.unwrap();
+    let mut read_only = ReadOnly(database.connect().await);
+    read_only.begin().await;
     for _ in 0..30 {
-        let answer = chat.send(&app.url, &add([("alice", "carol")])).await;
-        assert!(matches!(answer, Answer::Fail(_)), "{answer:?}");
+        chat.send_fail(&app, &add([("alice", "carol")])).await;
     }
-    let writable = "ALTER DATABASE postgres RESET default_transaction_read_only";
-    connection.execute(writable).await.unwrap();
+    read_only.end().await;
     for _ in 0..30 {
         chat.deliver(&app, &add([("alice", "dave")])).await;
     }
@@ -191,13 +179,14 @@ async fn connections_that_die_after_their_commit_are_replaced() {
     let mut acknowledged = 1;
     for n in 0..10 {
         let request = add([("alice", &*format!("{n}"))]);
-        acknowledged += usize::from(chat.send(&app.url, &request).await == Answer::Ok);
+        acknowledged += usize::from(chat.send(&app.url, &request).await.is_ok());
     }
     proxy.lose_connections_after_commit(false);
-    let again =
-        async { while chat.send(&app.url, &add([("alice", "bob")])).await != Answer::Ok {} };
-    let again = timeout(Duration::from_secs(20), again).await;
-    again.expect("callbacks are answered OK again");
+    let again = add([("alice", "bob")]);
+    app.wait("callbacks are never answered OK again", async || {
+        chat.send(&app.url, &again).await.is_ok()
+    })
+    .await;
     app.terminate();
     assert_eq!(app.ended().await.code(), Some(0));
     assert!(acknowledged >= 5, "{acknowledged}");
@@ -209,8 +198,7 @@ async fn a_failure_is_logged_with_the_request_id() {
     let _machine = MACHINE.lock().await;
     for database in Database::all() {
         let app = App::start_without_journal(&database);
-        let mut lock = Locked::new(&database).await;
-        lock.begin().await;
+        let mut lock = Locked::begun(&database).await;
         let request = add([("alice", "bob")]).query("RequestId", "8f14e45f\nforged");
         let answer = Chat::new().send(&app.url, &request).await;
         let expected = "the database is not available";
@@ -284,8 +272,7 @@ async fn a_callback_is_committed_though_the_sender_hangs_up() {
     let _machine = MACHINE.lock().await;
     for database in Database::all() {
         let app = App::start_without_journal(&database);
-        let mut lock = Locked::new(&database).await;
-        lock.begin().await;
+        let mut lock = Locked::begun(&database).await;
         let request = add([("alice", "bob")]);
         let client = send(&app, &request).await;
         app.wait_for_metric("callbacks_in_flight", 1.0).await;
@@ -306,8 +293,7 @@ async fn a_locked_table_costs_no_more_than_the_connections_there_are() {
         let _machine = MACHINE.lock().await;
         let app = App::start_without_journal(&database);
         let chat = Chat::new();
-        let mut lock = Locked::new(&database).await;
-        lock.begin().await;
+        let mut lock = Locked::begun(&database).await;
         let before = app.threads();
         let mut senders = JoinSet::new();
         for n in 0..400 {
@@ -346,8 +332,7 @@ async fn what_was_accepted_before_the_stop_is_committed_and_answered() {
     for (database, hang_up) in all.into_iter().flatten() {
         let _machine = MACHINE.lock().await;
         let mut app = App::start(&database);
-        let mut lock = Locked::new(&database).await;
-        lock.begin().await;
+        let mut lock = Locked::begun(&database).await;
         let mut clients = Vec::new();
         for n in 0..CALLBACKS {
             clients.push(send(&app, &add([("alice", &*n.to_string())])).await);

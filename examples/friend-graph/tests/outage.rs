@@ -2,44 +2,26 @@
 
 mod common;
 
-use std::{collections::BTreeSet, env, fs::OpenOptions, time::Duration};
+use std::{env, fs::OpenOptions, time::Duration};
 
-use sqlx::{AnyConnection, Executor};
-use tempfile::TempDir;
 use tokio::{
     net::TcpListener,
-    sync::Mutex as AsyncMutex,
-    time::{Instant, sleep, timeout},
+    sync::Mutex,
+    time::{Instant, sleep},
 };
 
 use common::{
-    Answer, App, Chat, Database, Locked, Outage, Stopped, add, delete, execute, load::Load,
+    App, Chat, Database, Locked, Outage, Pairs, ReadOnly, Stopped, add, alices, delete, load::Load,
     proxy::Proxy,
 };
 
 /// These tests need the whole machine each: they are about answers in time.
-static MACHINE: AsyncMutex<()> = AsyncMutex::const_new(());
+static MACHINE: Mutex<()> = Mutex::const_new(());
 
 /// How long a database is away. `OUTAGE=60 cargo test -p friend-graph --test outage` takes a minute.
 fn outage() -> Duration {
     let seconds = env::var("OUTAGE").map_or(6, |seconds| seconds.parse().unwrap());
     Duration::from_secs(seconds)
-}
-
-/// As in a switchover.
-struct ReadOnly(AnyConnection);
-
-impl Outage for ReadOnly {
-    async fn begin(&mut self) {
-        let read_only = "ALTER DATABASE postgres SET default_transaction_read_only = on";
-        self.0.execute(read_only).await.unwrap();
-    }
-
-    async fn end(&mut self) {
-        let writable = "SET default_transaction_read_only = off;
-                        ALTER DATABASE postgres RESET default_transaction_read_only";
-        self.0.execute(writable).await.unwrap();
-    }
 }
 
 /// Takes the database away in the middle of a load, and kills the app in the middle of that.
@@ -87,27 +69,24 @@ async fn nothing_is_lost_to_a_locked_sqlite_file() {
 async fn what_is_in_the_journal_keeps_its_order() {
     let _machine = MACHINE.lock().await;
     let database = Database::sqlite();
-    let mut lock = Locked::new(&database).await;
     let app = App::start(&database);
     let chat = Chat::new();
-    lock.begin().await;
+    let mut lock = Locked::begun(&database).await;
     let start = Instant::now();
     for n in 0..20 {
         let pair = [("alice", "bob"), ("alice", &*format!("{n}"))];
         for request in [add(pair), delete(pair), add([pair[n % 2]])] {
-            assert_eq!(chat.send(&app.url, &request).await, Answer::Ok);
+            chat.send_ok(&app, &request).await;
         }
     }
-    assert_eq!(
-        app.metric("callbacks_total{outcome=\"spooled\"}").await,
-        60.0
-    );
+    let spooled = "callbacks_total{outcome=\"spooled\"}";
+    assert_eq!(app.metric(spooled).await, 60.0);
     // Only the first has to wait for the database.
     assert!(start.elapsed() < Duration::from_secs(30));
     lock.end().await;
     app.settle().await;
     let odd = (0..20).filter(|n| n % 2 == 1);
-    let expected: BTreeSet<_> = odd.map(|n| ("alice".to_owned(), n.to_string())).collect();
+    let expected = alices(odd.map(|n: usize| n.to_string()));
     assert_eq!(database.friends().await, expected);
     assert_eq!(app.get("/healthz").await.status(), 200);
 }
@@ -117,20 +96,18 @@ async fn what_is_in_the_journal_keeps_its_order() {
 async fn a_clock_that_was_set_back_leaves_the_journal_its_order() {
     let _machine = MACHINE.lock().await;
     let database = Database::sqlite();
-    let (mut app, journal) = App::start_with_journal(&database);
-    let mut lock = Locked::new(&database).await;
-    lock.begin().await;
+    let mut app = App::start(&database);
+    let mut lock = Locked::begun(&database).await;
     let chat = Chat::new();
-    let answer = chat.send(&app.url, &add([("alice", "bob")])).await;
-    assert_eq!(answer, Answer::Ok);
+    chat.send_ok(&app, &add([("alice", "bob")])).await;
     app.kill();
-    execute(&journal, "UPDATE journal SET seen = seen + 3600000").await;
+    app.run_on_journal("UPDATE journal SET seen = seen + 3600000")
+        .await;
     app.restart();
-    let answer = chat.send(&app.url, &delete([("alice", "bob")])).await;
-    assert_eq!(answer, Answer::Ok);
+    chat.send_ok(&app, &delete([("alice", "bob")])).await;
     lock.end().await;
     app.settle().await;
-    assert_eq!(database.friends().await, BTreeSet::new());
+    assert_eq!(database.friends().await, Pairs::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -146,13 +123,12 @@ async fn a_journal_that_comes_late_does_not_overtake_another_replica() {
     let chat = Chat::new();
     proxy.cut();
     let early = add([("alice", "bob"), ("alice", "carol")]);
-    assert_eq!(chat.send(&cut_off.url, &early).await, Answer::Ok);
+    chat.send_ok(&cut_off, &early).await;
     assert_eq!(database.rows().await, []);
     chat.deliver(&other, &delete([("alice", "bob")])).await;
     proxy.mend();
     cut_off.settle().await;
-    let expected = BTreeSet::from([("alice".to_owned(), "carol".to_owned())]);
-    assert_eq!(database.friends().await, expected);
+    assert_eq!(database.friends().await, alices(["carol"]));
     assert_eq!(cut_off.metric("stale_pairs_total").await, 1.0);
 }
 
@@ -162,8 +138,7 @@ async fn assert_starts_without(database: &Database, mut outage: impl Outage) {
     let app = App::start(database);
     assert_eq!(app.get("/healthz").await.status(), 200);
     assert_eq!(app.get("/livez").await.status(), 200);
-    let answer = Chat::new().send(&app.url, &add([("alice", "bob")])).await;
-    assert_eq!(answer, Answer::Ok);
+    Chat::new().send_ok(&app, &add([("alice", "bob")])).await;
     outage.end().await;
     app.settle().await;
     assert_eq!(database.friends().await.len(), 1);
@@ -192,8 +167,7 @@ async fn it_starts_if_whoever_listens_hangs_up() {
     let url = format!("postgres://app@{}/app", proxy.local_addr().unwrap());
     tokio::spawn(async move { while proxy.accept().await.is_ok() {} });
     let app = App::start_with(&Database::sqlite(), &[("DATABASE_URL", &url)]);
-    let answer = Chat::new().send(&app.url, &add([("alice", "bob")])).await;
-    assert_eq!(answer, Answer::Ok);
+    Chat::new().send_ok(&app, &add([("alice", "bob")])).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -207,49 +181,37 @@ async fn it_starts_with_a_locked_sqlite_file() {
 async fn a_torn_end_of_the_journal_is_cut_off() {
     let _machine = MACHINE.lock().await;
     let database = Database::sqlite();
-    let mut lock = Locked::new(&database).await;
-    let folder = TempDir::new().unwrap();
-    let log = folder.path().join("journal-wal");
-    let mut app = App::start_in(folder, &database, &[]);
-    lock.begin().await;
+    let mut app = App::start(&database);
+    let mut lock = Locked::begun(&database).await;
     for friend in ["bob", "carol", "dave"] {
-        let answer = Chat::new().send(&app.url, &add([("alice", friend)])).await;
-        assert_eq!(answer, Answer::Ok);
+        Chat::new().send_ok(&app, &add([("alice", friend)])).await;
     }
     app.kill();
+    let log = app.journal().with_file_name("journal-wal");
     let file = OpenOptions::new().write(true).open(log).unwrap();
     file.set_len(file.metadata().unwrap().len() - 100).unwrap();
     lock.end().await;
     app.restart();
     app.settle().await;
-    let friends: Vec<_> = database
-        .friends()
-        .await
-        .into_iter()
-        .map(|(_, friend)| friend)
-        .collect();
-    assert_eq!(friends, ["bob", "carol"]);
+    assert_eq!(database.friends().await, alices(["bob", "carol"]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_damaged_in_the_journal_is_counted_and_told() {
     let _machine = MACHINE.lock().await;
     let database = Database::sqlite();
-    let mut lock = Locked::new(&database).await;
-    let (mut app, journal) = App::start_with_journal(&database);
-    lock.begin().await;
+    let mut app = App::start(&database);
+    let mut lock = Locked::begun(&database).await;
     for friend in ["bob", "carol"] {
-        let answer = Chat::new().send(&app.url, &add([("alice", friend)])).await;
-        assert_eq!(answer, Answer::Ok);
+        Chat::new().send_ok(&app, &add([("alice", friend)])).await;
     }
     app.kill();
     let damage = "UPDATE journal SET change = replace(change, '\"add\"', '\"new\"') WHERE id = 1";
-    execute(&journal, damage).await;
+    app.run_on_journal(damage).await;
     lock.end().await;
     app.restart();
     app.settle().await;
-    let expected = BTreeSet::from([("alice".to_owned(), "carol".to_owned())]);
-    assert_eq!(database.friends().await, expected);
+    assert_eq!(database.friends().await, alices(["carol"]));
     assert_eq!(app.metric("refused").await, 1.0);
     let log = app.log();
     let line = log.lines().find(|line| line.contains("damaged"));
@@ -261,16 +223,14 @@ async fn what_is_damaged_in_the_journal_is_counted_and_told() {
 async fn a_long_journal_keeps_no_callback_waiting() {
     let _machine = MACHINE.lock().await;
     let database = Database::sqlite();
-    let (mut app, journal) = App::start_with_journal(&database);
-    let mut lock = Locked::new(&database).await;
-    lock.begin().await;
-    let answer = Chat::new().send(&app.url, &add([("alice", "bob")])).await;
-    assert_eq!(answer, Answer::Ok);
+    let mut app = App::start(&database);
+    let mut lock = Locked::begun(&database).await;
+    Chat::new().send_ok(&app, &add([("alice", "bob")])).await;
     app.kill();
     let more = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 100000)
                 INSERT INTO journal (seen, pairs, change)
                 SELECT seen, pairs, replace(change, 'bob', 'friend' || n) FROM journal, numbers";
-    execute(&journal, more).await;
+    app.run_on_journal(more).await;
     lock.end().await;
     app.restart();
     while app.metric("spooled").await > 100_000.0 {}
@@ -288,26 +248,22 @@ async fn a_long_journal_keeps_no_callback_waiting() {
 async fn an_empty_journal_gives_its_room_back() {
     let _machine = MACHINE.lock().await;
     let database = Database::sqlite();
-    let mut lock = Locked::new(&database).await;
     let app = App::start(&database);
-    lock.begin().await;
+    let mut lock = Locked::begun(&database).await;
     let friends: Vec<_> = (0..3000).map(|n| format!("friend{n:026}")).collect();
     for n in 0..20 {
         let pairs = friends
             .iter()
             .map(|friend| (format!("user{n}"), friend.clone()));
-        assert_eq!(Chat::new().send(&app.url, &add(pairs)).await, Answer::Ok);
+        Chat::new().send_ok(&app, &add(pairs)).await;
     }
     let full = app.metric("spooled_bytes").await;
     assert!(full > 4e6, "{full}");
     lock.end().await;
     app.settle().await;
-    let shrunk = async {
-        while app.metric("spooled_bytes").await > 1e6 {
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-    let shrunk = timeout(Duration::from_secs(30), shrunk).await;
-    shrunk.expect("the journal gives its room back");
+    app.wait("the journal keeps its room", async || {
+        app.metric("spooled_bytes").await <= 1e6
+    })
+    .await;
     assert_eq!(database.friends().await.len(), 60_000);
 }

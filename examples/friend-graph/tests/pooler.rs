@@ -2,9 +2,7 @@
 
 mod common;
 
-use tokio::task::JoinSet;
-
-use common::{Answer, App, Chat, Database, PgBouncer, add, proxy::Proxy, skip};
+use common::{App, Chat, Database, PgBouncer, add, proxy::Proxy, skip};
 
 fn bouncer(database: &Database, lines: &str) -> Option<PgBouncer> {
     let bouncer = PgBouncer::start(database.server(), lines);
@@ -27,25 +25,14 @@ async fn a_pooler_of_sessions_is_fine_with_one_line() {
     };
     let settings = [("DATABASE_URL", &*bouncer.url()), ("JOURNAL", "off")];
     let app = App::start_with(&database, &settings);
-    let mut senders = JoinSet::new();
-    for sender in 0..20 {
-        let (chat, url) = (Chat::new(), app.url.clone());
-        senders.spawn(async move {
-            for n in 0..20 {
-                let request = add([(format!("{sender}"), format!("{n}"))]);
-                assert_eq!(chat.send(&url, &request).await, Answer::Ok);
-            }
-        });
-    }
-    senders.join_all().await;
+    let callbacks = |sender| {
+        let requests = (0..20).map(|n| add([(format!("{sender}"), format!("{n}"))]));
+        requests.collect()
+    };
+    Chat::new().send_all(&app, (0..20).map(callbacks)).await;
     assert_eq!(database.friends().await.len(), 400);
-    assert_eq!(
-        app.json("/users/7/friends").await["friends"]
-            .as_array()
-            .unwrap()
-            .len(),
-        20
-    );
+    let page = app.json("/users/7/friends").await;
+    assert_eq!(page["friends"].as_array().map(Vec::len), Some(20));
 }
 
 /// With and without a journal, which is for outages alone.
@@ -67,21 +54,10 @@ async fn what_cannot_work_is_refused_with_one_line() {
         let Some(bouncer) = bouncer(&database, lines) else {
             return;
         };
-        let folder = tempfile::tempdir().unwrap();
         for journal in ["off", "journal"] {
-            let output = App::command()
-                .env("ADDR", "127.0.0.1:0")
-                .env("DATABASE_URL", bouncer.url())
-                .env("JOURNAL", journal)
-                .current_dir(folder.path())
-                .output()
-                .unwrap();
-            let stderr = String::from_utf8(output.stderr).unwrap();
-            assert_eq!(output.status.code(), Some(1), "{stderr}");
-            assert!(
-                stderr.contains(expected) && stderr.lines().count() == 1,
-                "{stderr}"
-            );
+            let settings = [("DATABASE_URL", &*bouncer.url()), ("JOURNAL", journal)];
+            let line = App::fails_to_start(&settings);
+            assert!(line.contains(expected), "{line}");
         }
     }
 }
@@ -108,6 +84,5 @@ async fn a_session_that_was_ended_for_being_idle_is_replaced() {
         count = row.await.unwrap();
     }
     server.psql("ALTER ROLE app RESET idle_session_timeout");
-    let answer = Chat::new().send(&app.url, &add([("alice", "bob")])).await;
-    assert_eq!(answer, Answer::Ok, "{}", app.log());
+    Chat::new().send_ok(&app, &add([("alice", "bob")])).await;
 }

@@ -2,19 +2,10 @@
 
 mod common;
 
-use std::collections::BTreeSet;
-
 use sqlx::Executor;
 use tokio::task::JoinSet;
 
-use common::{Answer, App, Chat, Database, Locked, Outage, add, execute};
-
-type Pairs = BTreeSet<(String, String)>;
-
-fn alices(friends: impl IntoIterator<Item = String>) -> Pairs {
-    let pairs = friends.into_iter();
-    pairs.map(|friend| ("alice".to_owned(), friend)).collect()
-}
+use common::{Answer, App, Chat, Database, Locked, Outage, Pairs, add, alices, pair};
 
 /// Sends one callback for each friend of alice at once.
 async fn send_at_once(
@@ -33,6 +24,11 @@ async fn send_at_once(
     senders.join_all().await
 }
 
+fn acknowledged(answers: Vec<(String, Answer)>) -> Pairs {
+    let ok = answers.into_iter().filter(|(_, answer)| answer.is_ok());
+    alices(ok.map(|(friend, _)| friend))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rule_that_every_change_breaks_leaves_the_journal_as_it_is() {
     for database in Database::all() {
@@ -49,15 +45,9 @@ async fn a_rule_that_every_change_breaks_leaves_the_journal_as_it_is() {
             ),
         };
         let app = App::start(&database);
-        let mut lock = Locked::new(&database).await;
-        lock.begin().await;
+        let mut lock = Locked::begun(&database).await;
         let friends: Vec<_> = (0..40).map(|n| n.to_string()).collect();
-        let mut kept = Pairs::new();
-        for (friend, answer) in send_at_once(&app, friends).await {
-            if answer == Answer::Ok {
-                kept.extend(alices([friend]));
-            }
-        }
+        let kept = acknowledged(send_at_once(&app, friends).await);
         lock.end_with(rule).await;
         app.wait_for_line(&["waits for the database", "reason"])
             .await;
@@ -106,7 +96,7 @@ fn rules() -> Vec<(Database, &'static str, &'static str)> {
 async fn a_change_that_is_refused_holds_up_no_other_and_can_be_brought_back() {
     for (database, rule, no_rule) in rules() {
         let mut connection = database.connect().await;
-        let (mut app, journal) = App::start_with_journal(&database);
+        let mut app = App::start(&database);
         connection.execute(rule).await.unwrap();
         let friend = |n| match n {
             7 => "mallory".to_owned(),
@@ -114,23 +104,17 @@ async fn a_change_that_is_refused_holds_up_no_other_and_can_be_brought_back() {
         };
         // From the queue: none is answered FAIL for mallory's sake.
         for (friend, answer) in send_at_once(&app, (0..20).map(friend)).await {
-            assert_eq!(
-                answer == Answer::Ok,
-                friend != "mallory",
-                "{friend}: {answer:?}"
-            );
+            assert_eq!(answer.is_ok(), friend != "mallory", "{friend}: {answer:?}");
         }
         // From the journal.
-        let mut lock = Locked::new(&database).await;
-        lock.begin().await;
+        let mut lock = Locked::begun(&database).await;
         let answers = send_at_once(&app, (7..30).map(friend)).await;
         lock.end().await;
         app.wait_for_metric("refused", 1.0).await;
         app.settle().await;
-        let ok = answers.iter().filter(|(_, answer)| *answer == Answer::Ok);
         let mut expected = alices((0..7).chain(8..20).map(|n| n.to_string()));
-        expected.extend(alices(ok.map(|(friend, _)| friend.clone())));
-        expected.remove(&("alice".to_owned(), "mallory".to_owned()));
+        expected.extend(acknowledged(answers));
+        expected.remove(&pair("alice", "mallory"));
         assert!(
             database.friends().await.is_superset(&expected),
             "{}",
@@ -146,11 +130,11 @@ async fn a_change_that_is_refused_holds_up_no_other_and_can_be_brought_back() {
         let bring_back = "INSERT INTO journal (seen, pairs, change)
                               SELECT seen, pairs, change FROM refused ORDER BY id;
                           DELETE FROM refused";
-        execute(&journal, bring_back).await;
+        app.run_on_journal(bring_back).await;
         app.restart();
         app.settle().await;
         assert_eq!(app.metric("refused").await, 0.0);
-        expected.extend(alices(["mallory".to_owned()]));
+        expected.extend(alices(["mallory"]));
         assert!(database.friends().await.is_superset(&expected));
     }
 }
@@ -161,18 +145,18 @@ async fn one_change_that_is_refused_costs_few_transactions() {
     let Some(database) = Database::postgres() else {
         return;
     };
-    let (mut app, journal) = App::start_with_journal(&database);
-    let mut lock = Locked::new(&database).await;
-    lock.begin().await;
-    let answers = send_at_once(&app, ["mallory".to_owned()]).await;
-    assert_eq!(answers[0].1, Answer::Ok);
+    let mut app = App::start(&database);
+    let mut lock = Locked::begun(&database).await;
+    Chat::new()
+        .send_ok(&app, &add([("alice", "mallory")]))
+        .await;
     app.kill();
     let more = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 900)
                 INSERT INTO journal (seen, pairs, change)
                 SELECT seen, pairs, CASE n WHEN 700 THEN change ELSE replace(change, 'mallory', 'friend' || n) END
                 FROM journal, numbers;
                 DELETE FROM journal WHERE id = 1";
-    execute(&journal, more).await;
+    app.run_on_journal(more).await;
     // What a sequence has given isn't rolled back.
     lock.end_with(
         "ALTER TABLE friends ADD CONSTRAINT rule CHECK (to_account <> 'mallory');
@@ -200,10 +184,10 @@ async fn a_full_journal_and_changes_that_are_refused_cost_no_other() {
         return;
     };
     let app = App::start(&database);
-    let mut lock = Locked::new(&database).await;
-    lock.begin().await;
-    let answers = send_at_once(&app, ["journal".to_owned()]).await;
-    assert_eq!(answers[0].1, Answer::Ok);
+    let mut lock = Locked::begun(&database).await;
+    Chat::new()
+        .send_ok(&app, &add([("alice", "journal")]))
+        .await;
     app.limit_files("0");
     let rule = "ALTER TABLE friends ADD CONSTRAINT rule CHECK (to_account NOT LIKE 'mallory%')";
     lock.end_with(rule).await;
@@ -215,7 +199,7 @@ async fn a_full_journal_and_changes_that_are_refused_cost_no_other() {
         };
         let mut answers = send_at_once(&app, (0..30).map(friend)).await;
         answers.retain(|(friend, _)| !friend.starts_with("mallory"));
-        if answers.iter().all(|(_, answer)| *answer == Answer::Ok) {
+        if answers.iter().all(|(_, answer)| answer.is_ok()) {
             break;
         }
         assert!(round < 10, "{answers:?}");

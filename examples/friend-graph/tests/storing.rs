@@ -9,10 +9,9 @@ use std::{
 
 use serde_json::json;
 use sqlx::Executor;
-use tokio::task::JoinSet;
 use tower_tencent_chat::{Token, test_util::CallbackRequest};
 
-use common::{APP_ID, Answer, App, Chat, Database, Row, add, delete};
+use common::{APP_ID, Answer, App, Chat, Database, Row, add, alices, delete, pair};
 
 const PACKET: &str = include_str!("samples/friend-add.json");
 const TWO_WAY: &str = include_str!("samples/friend-add-two-way.json");
@@ -20,10 +19,6 @@ const TWO_WAY_DELETE: &str = include_str!("samples/friend-delete.json");
 
 fn friend_add(body: &'static str) -> CallbackRequest {
     CallbackRequest::new("Sns.CallbackFriendAdd", APP_ID, body)
-}
-
-fn pair(from: impl Into<String>, to: impl Into<String>) -> (String, String) {
-    (from.into(), to.into())
 }
 
 #[tokio::test]
@@ -155,20 +150,13 @@ async fn fifty_senders_of_overlapping_pairs_leave_their_union() {
     let union: BTreeSet<_> = (0..50).flat_map(callbacks).flatten().collect();
     for database in Database::all() {
         let app = App::start(&database);
-        let chat = Chat::new();
-        let mut senders = JoinSet::new();
-        for sender in 0..50 {
-            let (chat, url) = (chat.clone(), app.url.clone());
-            senders.spawn(async move {
-                for pairs in callbacks(sender) {
-                    for _ in 0..2 {
-                        let answer = chat.send(&url, &add(pairs.clone())).await;
-                        assert_eq!(answer, Answer::Ok);
-                    }
-                }
-            });
-        }
-        senders.join_all().await;
+        let twice = |sender| {
+            let requests = callbacks(sender).map(add);
+            requests
+                .flat_map(|request| [request.clone(), request])
+                .collect()
+        };
+        Chat::new().send_all(&app, (0..50).map(twice)).await;
         app.settle().await;
         assert_eq!(database.friends().await, union);
         let rows = database.rows().await;
@@ -188,24 +176,16 @@ async fn transactions_that_meet_all_succeed() {
             connection.execute(strict).await.unwrap();
         }
         let app = App::start(&database);
-        let chat = Chat::new();
-        let mut senders = JoinSet::new();
-        for sender in 0..10 {
-            let (chat, url) = (chat.clone(), app.url.clone());
-            senders.spawn(async move {
-                for n in 0..10 {
-                    let mut pairs: Vec<_> = (0..30).map(|k| ("alice", format!("{k}"))).collect();
-                    pairs.rotate_left(sender * 3);
-                    let pairs = pairs.into_iter().map(|(from, to)| pair(from, to));
-                    let request = match (sender + n) % 2 {
-                        0 => add(pairs),
-                        _ => delete(pairs),
-                    };
-                    assert_eq!(chat.send(&url, &request).await, Answer::Ok);
-                }
+        let callbacks = |sender: usize| {
+            let mut pairs: Vec<_> = (0..30).map(|k| pair("alice", format!("{k}"))).collect();
+            pairs.rotate_left(sender * 3);
+            let requests = (0..10).map(|n| match (sender + n) % 2 {
+                0 => add(pairs.clone()),
+                _ => delete(pairs.clone()),
             });
-        }
-        senders.join_all().await;
+            requests.collect()
+        };
+        Chat::new().send_all(&app, (0..10).map(callbacks)).await;
         app.settle().await;
         let rows = database.rows().await;
         assert_eq!(rows.len(), 30);
@@ -226,42 +206,26 @@ async fn the_later_request_time_decides_in_whatever_order_they_arrive() {
         let added = |seconds| add([("alice", "bob")]).signed(&token, at(seconds));
         let deleted = |seconds| delete([("alice", "bob")]).signed(&token, at(seconds));
         let chat = Chat::new();
-        let friends = BTreeSet::from([pair("alice", "bob")]);
-        for (name, callbacks, expected) in [
-            (
-                "a deletion before its addition",
-                [deleted(1), added(0)],
-                false,
-            ),
-            ("in order", [added(1), deleted(2)], false),
-            (
-                "the deletion of before comes late",
-                [added(4), deleted(3)],
-                true,
-            ),
-            ("in order again", [deleted(5), added(6)], true),
-            (
-                "the addition of before comes late",
-                [deleted(8), added(7)],
-                false,
-            ),
-            ("an addition is repeated", [added(7), added(8)], true),
-            (
-                "in one second, the deletion last",
-                [added(9), deleted(9)],
-                false,
-            ),
-            (
-                "in one second, the addition last",
-                [deleted(10), added(10)],
-                true,
-            ),
+        let friends = alices(["bob"]);
+        for (callbacks, expected) in [
+            // A deletion before its addition, and in order.
+            ([deleted(1), added(0)], false),
+            ([added(1), deleted(2)], false),
+            // The deletion of before comes late, and in order again.
+            ([added(4), deleted(3)], true),
+            ([deleted(5), added(6)], true),
+            // The addition of before comes late, and is repeated.
+            ([deleted(8), added(7)], false),
+            ([added(7), added(8)], true),
+            // In one second.
+            ([added(9), deleted(9)], false),
+            ([deleted(10), added(10)], true),
         ] {
             for callback in &callbacks {
                 chat.deliver(&app, callback).await;
             }
             let is_friend = database.friends().await == friends;
-            assert_eq!(is_friend, expected, "{name}");
+            assert_eq!(is_friend, expected, "{callbacks:?}");
         }
         assert_eq!(app.metric("stale_pairs_total").await, 4.0);
     }
@@ -321,8 +285,7 @@ async fn a_rejection_is_counted_by_its_kind_from_zero_on() {
     assert_eq!(zeros.filter(|line| line.ends_with(" 0")).count(), 13);
 
     let wrong_app = add([("alice", "bob")]).query("SdkAppid", "1");
-    let answer = Chat::new().send(&app.url, &wrong_app).await;
-    assert!(matches!(answer, Answer::Fail(_)), "{answer:?}");
+    Chat::new().send_fail(&app, &wrong_app).await;
     assert_eq!(database.rows().await, []);
     for name in [
         "callbacks_total{outcome=\"rejected\"}",
@@ -358,7 +321,7 @@ async fn a_clock_that_was_set_back_makes_no_change_stale() {
         let app = App::start(&database);
         let chat = Chat::new();
         let mut connection = database.connect().await;
-        let friends = BTreeSet::from([pair("alice", "bob")]);
+        let friends = alices(["bob"]);
         let requests = [add([("alice", "bob")]), delete([("alice", "bob")])];
         for (request, expected) in [
             (&requests[0], &friends),

@@ -2,12 +2,13 @@ use std::{
     env,
     fs::{self, File},
     io::{BufRead, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
 };
 
 use serde_json::Value;
+use sqlx::{AnyConnection, Connection, Executor};
 use tempfile::{NamedTempFile, TempDir};
 use tokio::time::{sleep, timeout};
 
@@ -36,13 +37,6 @@ impl App {
 
     pub(crate) fn start_with(database: &Database, settings: &[(&str, &str)]) -> Self {
         Self::start_in(TempDir::new().unwrap(), database, settings)
-    }
-
-    /// Also returns the URL of its journal, for when it has ended.
-    pub(crate) fn start_with_journal(database: &Database) -> (Self, String) {
-        let app = Self::start(database);
-        let journal = format!("sqlite:{}", app.folder.path().join("journal").display());
-        (app, journal)
     }
 
     /// With its journal in this folder.
@@ -90,6 +84,24 @@ impl App {
         command
     }
 
+    /// The one line with which it ends instead of starting.
+    pub(crate) fn fails_to_start(settings: &[(&str, &str)]) -> String {
+        let folder = TempDir::new().unwrap();
+        // If it starts all the same, it ends at once.
+        let output = Self::command()
+            .current_dir(folder.path())
+            .env("ADDR", "nowhere")
+            .env("JOURNAL", "off")
+            .envs(settings.iter().copied())
+            .output()
+            .unwrap();
+        let line = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{settings:?}: {line}");
+        assert_eq!(line.lines().count(), 1, "{settings:?}: {line}");
+        assert!(output.stdout.is_empty());
+        line
+    }
+
     /// Ends it at once, so that it can do nothing more.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
@@ -125,6 +137,19 @@ impl App {
             .args(["--pid", &id, &limit])
             .status();
         assert!(status.unwrap().success());
+    }
+
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.folder.path().join("journal")
+    }
+
+    /// Only when it has ended.
+    pub(crate) async fn run_on_journal(&self, sql: &'static str) {
+        sqlx::any::install_default_drivers();
+        let url = format!("sqlite:{}", self.journal().display());
+        let mut connection = AnyConnection::connect(&url).await.unwrap();
+        connection.execute(sql).await.unwrap();
+        connection.close().await.unwrap();
     }
 
     pub(crate) fn threads(&self) -> usize {
@@ -198,7 +223,7 @@ impl App {
         .await;
     }
 
-    async fn wait(&self, otherwise: &str, is_so: impl AsyncFn() -> bool) {
+    pub(crate) async fn wait(&self, otherwise: &str, is_so: impl AsyncFn() -> bool) {
         let wait = async {
             while !is_so().await {
                 sleep(Duration::from_millis(10)).await;

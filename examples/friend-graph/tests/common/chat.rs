@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use tokio::task::JoinSet;
 use tower_tencent_chat::{CallbackResponse, test_util::CallbackRequest};
 
 use super::{APP_ID, App};
@@ -16,6 +17,16 @@ pub(crate) enum Answer {
     Nothing,
     /// Nobody listens.
     Unreachable,
+}
+
+impl Answer {
+    pub(crate) fn is_ok(&self) -> bool {
+        *self == Self::Ok
+    }
+
+    pub(crate) fn is_fail(&self) -> bool {
+        matches!(self, Self::Fail(_))
+    }
 }
 
 impl Chat {
@@ -45,9 +56,39 @@ impl Chat {
         Answer::Fail(envelope.error_info().to_owned())
     }
 
+    /// Panics if the answer isn't OK.
+    pub(crate) async fn send_ok(&self, app: &App, request: &CallbackRequest) {
+        let answer = self.send(&app.url, request).await;
+        assert_eq!(answer, Answer::Ok, "{}", app.log());
+    }
+
+    /// Panics if the answer isn't FAIL.
+    pub(crate) async fn send_fail(&self, app: &App, request: &CallbackRequest) {
+        let answer = self.send(&app.url, request).await;
+        assert!(answer.is_fail(), "{answer:?}");
+    }
+
+    /// Sends the callbacks of each sender one after the other, and those of all senders at once.
+    pub(crate) async fn send_all(
+        &self,
+        app: &App,
+        senders: impl Iterator<Item = Vec<CallbackRequest>>,
+    ) {
+        let mut tasks = JoinSet::new();
+        for requests in senders {
+            let (chat, url) = (self.clone(), app.url.clone());
+            tasks.spawn(async move {
+                for request in requests {
+                    assert_eq!(chat.send(&url, &request).await, Answer::Ok);
+                }
+            });
+        }
+        tasks.join_all().await;
+    }
+
     /// Returns when the database has it.
     pub(crate) async fn deliver(&self, app: &App, request: &CallbackRequest) {
-        assert_eq!(self.send(&app.url, request).await, Answer::Ok);
+        self.send_ok(app, request).await;
         app.settle().await;
     }
 }

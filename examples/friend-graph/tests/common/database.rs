@@ -3,7 +3,7 @@ use std::{
     path::Path,
 };
 
-use sqlx::{AnyConnection, Connection, Executor, Row as _};
+use sqlx::{AnyConnection, Connection, Row as _};
 use tempfile::TempDir;
 
 use super::{Postgres, skip};
@@ -11,6 +11,18 @@ use super::{Postgres, skip};
 pub(crate) enum Database {
     Sqlite(TempDir),
     Postgres(Postgres),
+}
+
+pub(crate) type Pairs = BTreeSet<(String, String)>;
+
+pub(crate) fn pair(from: impl Into<String>, to: impl Into<String>) -> (String, String) {
+    (from.into(), to.into())
+}
+
+/// Alice with each of these.
+pub(crate) fn alices(friends: impl IntoIterator<Item = impl Into<String>>) -> Pairs {
+    let pairs = friends.into_iter();
+    pairs.map(|friend| pair("alice", friend)).collect()
 }
 
 /// A row of the table.
@@ -23,14 +35,6 @@ pub(crate) struct Row {
     pub(crate) last_seen: i64,
     pub(crate) deleted_at: Option<i64>,
     pub(crate) request_time: Option<i64>,
-}
-
-/// Runs statements on a journal that no app has open.
-pub(crate) async fn execute(journal: &str, sql: &'static str) {
-    sqlx::any::install_default_drivers();
-    let mut connection = AnyConnection::connect(journal).await.unwrap();
-    connection.execute(sql).await.unwrap();
-    connection.close().await.unwrap();
 }
 
 impl Database {
@@ -109,7 +113,7 @@ impl Database {
     }
 
     /// The pairs that are friends.
-    pub(crate) async fn friends(&self) -> BTreeSet<(String, String)> {
+    pub(crate) async fn friends(&self) -> Pairs {
         let rows = self.rows().await.into_iter();
         let friends = rows.filter(|row| row.deleted_at.is_none());
         friends.map(|row| row.pair).collect()

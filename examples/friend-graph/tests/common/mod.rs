@@ -20,8 +20,8 @@ use std::{
 pub(crate) use self::{
     app::{App, terminate},
     chat::{Answer, Chat, add, delete},
-    database::{Database, Row, execute},
-    outage::{Locked, Outage, Stopped},
+    database::{Database, Pairs, Row, alices, pair},
+    outage::{Locked, Outage, ReadOnly, Stopped},
     pgbouncer::PgBouncer,
     postgres::Postgres,
 };

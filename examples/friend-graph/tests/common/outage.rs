@@ -25,6 +25,12 @@ impl Locked {
         }
     }
 
+    pub(crate) async fn begun(database: &Database) -> Self {
+        let mut locked = Self::new(database).await;
+        locked.begin().await;
+        locked
+    }
+
     /// Ends with a change of the database that is seen as soon as the lock is.
     pub(crate) async fn end_with(&mut self, statements: &'static str) {
         self.connection.execute(statements).await.unwrap();
@@ -39,6 +45,24 @@ impl Outage for Locked {
 
     async fn end(&mut self) {
         self.connection.execute("ROLLBACK").await.unwrap();
+    }
+}
+
+/// A PostgreSQL whose sessions can only read, as in a switchover.
+pub(crate) struct ReadOnly(pub(crate) AnyConnection);
+
+impl Outage for ReadOnly {
+    async fn begin(&mut self) {
+        let read_only = "ALTER DATABASE postgres SET default_transaction_read_only = on";
+        self.0.execute(read_only).await.unwrap();
+        let end_sessions = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                            WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
+        self.0.execute(end_sessions).await.unwrap();
+    }
+
+    async fn end(&mut self) {
+        let writable = "ALTER DATABASE postgres RESET default_transaction_read_only";
+        self.0.execute(writable).await.unwrap();
     }
 }
 
