@@ -49,7 +49,8 @@ pub(crate) const LIMITS: &[Limit] = &[
 #[rustfmt::skip]
 pub(crate) const DEFAULT_RELEASE: &[Limit] = &[
     ("3 pairs", |c| c.over_bare("3 pairs"), Most(13_400.0)),
-    ("3 pairs, signed", |c| c.over_bare("3 pairs, signed"), Most(18_300.0)),
+    // 335 of them are the library's comparison of the digests, byte by byte.
+    ("3 pairs, signed", |c| c.over_bare("3 pairs, signed"), Most(18_400.0)),
 ];
 
 /// What has been counted so far.
