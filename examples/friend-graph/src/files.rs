@@ -11,7 +11,7 @@ pub(crate) struct OpenFile {
     opened: OnceLock<Option<Identity>>,
 }
 
-/// The device and the inode, which stay the same whatever its name is.
+/// The device and the inode. They stay the same when a file is renamed.
 type Identity = (u64, u64);
 
 impl OpenFile {

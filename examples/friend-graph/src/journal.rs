@@ -258,7 +258,7 @@ impl Journal {
         .await
     }
 
-    /// Puts an entry, which was acknowledged, where it keeps the others from nothing.
+    /// Moves an entry that the database refuses to the table `refused`, so that the others are not held up.
     pub(crate) async fn refuse(&self, id: i64, why: &str) -> Result<(), Failure> {
         self.run(async |connection| {
             let mut transaction = sqlx::Connection::begin(connection).await?;

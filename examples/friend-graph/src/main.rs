@@ -161,7 +161,7 @@ impl App {
     }
 }
 
-/// With a journal, the app starts even if the database is away; if there is something in it, whatever the database says.
+/// With a journal, the app starts even if the database is away; with callbacks in it, even if the database refuses.
 async fn open_store(database_url: &str, journal: Option<&Journal>) -> Result<Store, Failure> {
     let store = Store::new(database_url)?;
     let time = match journal {

@@ -37,7 +37,7 @@ pub(crate) async fn serve(
     server.serve(router.into_make_service()).await
 }
 
-/// Whoever hangs up at once has an address; without one, the app itself is short of something.
+/// Logs an error of `accept`. If there is no address, the app itself has run out of something, such as files.
 fn log(peer: Option<&SocketAddr>, error: &io::Error) {
     match peer {
         Some(peer) => tracing::debug!(%peer, "a connection was not accepted: {error}"),

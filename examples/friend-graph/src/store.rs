@@ -152,8 +152,8 @@ impl Store {
     /// Writes changes in their order, all or none. Returns how many pairs have changed, once they are committed. After
     /// a failure they may be committed all the same.
     ///
-    /// [`Failure::Refused`] is only what is due to these changes, of which a single one is tried again after a probe:
-    /// if that isn't committed, either, the database takes nothing now.
+    /// Returns [`Failure::Refused`] only if these changes are at fault. A single change is tried again after a probe: if
+    /// the probe isn't committed, either, the database takes nothing now.
     pub(crate) async fn commit(
         &self,
         changes: &[&Change],

@@ -7,7 +7,7 @@ use tokio::time::error::Elapsed;
 #[derive(Debug)]
 pub(crate) enum Failure {
     Database(sqlx::Error),
-    /// The database answers, and doesn't take this, whatever it may take else: a change that breaks a rule, say.
+    /// The database answers, and does not take this change, such as one that breaks a rule.
     Refused(sqlx::Error),
     TimedOut,
     /// What is written now would be lost at the end of the process.

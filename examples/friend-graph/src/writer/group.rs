@@ -75,7 +75,7 @@ impl App {
         // While a part has a change that the database refuses, it is halved.
         let mut parts = vec![batch];
         while let Some(mut part) = parts.pop() {
-            // Whoever is late must not wait for the others, unless there is nothing but the database.
+            // A late callback must not wait for the others, unless there is no journal.
             let deadline = match self.journal {
                 Some(_) => earliest(&part),
                 None => latest(&part),
