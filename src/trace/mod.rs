@@ -15,7 +15,7 @@ use crate::{Rejection, RejectionKind, handed_on::HandedOn, verify::query};
 /// What users filter by. The default would be the path of this module, which is private.
 const TARGET: &str = "tower_tencent_chat";
 
-/// The limits of the lines that any sender can cause: of one layer or router, and of all that is made of it.
+/// The limits of the lines that any client can cause, for a layer or router and all that is made of it.
 pub(crate) struct Log {
     rejected: [LineLimit; RejectionKind::ALL.len()],
     dropped: LineLimit,
@@ -108,7 +108,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// For services and handlers that belong to no layer.
+    /// Makes a line for a service or a handler that belongs to no layer.
     pub(crate) fn without_layer(command: &'a str, uri: &'a Uri) -> Self {
         static LOG: Log = Log::new();
 

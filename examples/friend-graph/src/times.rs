@@ -8,7 +8,7 @@ use std::time::Duration;
 pub(crate) const ARRIVE: Duration = Duration::from_millis(1000);
 /// The database has to be done. The rest is the journal's.
 pub(crate) const COMMIT: Duration = Duration::from_millis(1400);
-/// It is answered, whatever is known.
+/// The callback is answered, even if the outcome is not known yet.
 pub(crate) const ANSWER: Duration = Duration::from_millis(1800);
 /// It is answered without its handler, which knows more.
 pub(crate) const CUT_OFF: Duration = Duration::from_millis(1850);

@@ -8,7 +8,7 @@ pub(crate) trait Outage {
     async fn end(&mut self);
 }
 
-/// Another process that lets nobody write.
+/// Another process that holds the lock for writing.
 pub(crate) struct Locked {
     pub(crate) connection: AnyConnection,
     statements: &'static str,
